@@ -1,0 +1,115 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Hardware watchpoints for KGDB: what the rest of the kernel calls.
+ *
+ * A watchpoint is what gdb asked for; a slot is a hardware register pair.
+ * kernel/debug/watchpoint/ keeps the table of both and knows no hardware;
+ * the architecture programs the slots and reports which of them hit. The
+ * path of a watchpoint is packet -> plan -> watch -> arch -> hit -> stop
+ * reply, one file each.
+ *
+ * Locking: the table is changed only by the CPU that is master in the
+ * debugger while all others are held, so it has no lock of its own. Other
+ * CPUs read it on their way out of the debugger, which the master awaits.
+ * What belongs to one CPU (its pending hit, what its registers hold) is
+ * touched by that CPU alone.
+ */
+#ifndef _LINUX_KGDB_WATCH_H
+#define _LINUX_KGDB_WATCH_H
+
+#include <linux/types.h>
+
+struct perf_event;
+struct pt_regs;
+
+#ifdef CONFIG_KGDB_WATCHPOINT
+#include <linux/kgdb.h>
+#include <asm/kgdb_watch.h>
+
+struct kgdb_slot_spec;
+
+/* command.c: the Z and z packets */
+void kgdb_break_command(const char *in, char *out);
+
+/* watch.c: the table, and the kgdb_arch operations on it */
+int kgdb_set_hw_break(unsigned long addr, int len, enum kgdb_bptype bptype);
+int kgdb_remove_hw_break(unsigned long addr, int len, enum kgdb_bptype bptype);
+void kgdb_remove_all_hw_break(void);
+void kgdb_correct_hw_break(void);
+void kgdb_release_idle_slots(void);
+bool kgdb_slot_wanted(unsigned int slot, unsigned int *generation);
+
+/* hit.c: hits, from the overflow handler to the stop reply */
+void kgdb_hit_record(unsigned int slot, unsigned int generation);
+bool kgdb_hit_pending(void);
+bool kgdb_hit_resolve(void);
+void kgdb_hit_clear(void);
+bool kgdb_hit_reported(void);
+char *kgdb_hit_stop_reason(char *buf);
+
+/*
+ * The architecture's side.
+ */
+
+/**
+ * kgdb_arch_slot_reserve() - claim a hardware slot on all CPUs
+ * @slot: which of the KGDB_HW_SLOTS slots
+ * @spec: what it is to be programmed to
+ * @held: the slot is reserved already and only changes what it watches
+ * @why: set to the reason, a constant text, on failure
+ *
+ * Accounts for the slot with the perf layer on every possible CPU, so that
+ * perf and ptrace get what is left and a CPU that comes online later finds
+ * the slot reserved. Programs nothing.
+ *
+ * Context: master CPU in the debugger, all others held.
+ * Return: 0, -EINVAL (the hardware cannot or must not watch this), -ENOSPC
+ * (perf holds the slots) or -EBUSY (perf was stopped while it changed the
+ * accounting). Nothing has changed on an error.
+ */
+int kgdb_arch_slot_reserve(unsigned int slot, const struct kgdb_slot_spec *spec,
+			   bool held, const char **why);
+
+/**
+ * kgdb_arch_slot_release() - give a reserved slot back to the perf layer
+ * @slot: which slot; no CPU may have it programmed any more
+ *
+ * Context: master CPU on its way out of the debugger, all others gone or
+ * held; or with kgdb unregistered.
+ * Return: true, or false when perf was stopped while it changed the
+ * accounting; the slot stays reserved then.
+ */
+bool kgdb_arch_slot_release(unsigned int slot);
+
+/**
+ * kgdb_arch_slots_sync() - bring this CPU's registers in line with the table
+ *
+ * Asks kgdb_slot_wanted() for each slot.
+ *
+ * Context: this CPU, interrupts off.
+ */
+void kgdb_arch_slots_sync(void);
+
+/* The architecture's kgdb_arch operations and its part of kgdb_arch_exit() */
+void kgdb_disable_hw_debug(struct pt_regs *regs);
+void kgdb_arch_watch_exit(void);
+
+/* perf's door to the overflow handler: see perf_bp_event() */
+bool kgdb_watch_perf_event(struct perf_event *event, struct pt_regs *regs);
+
+#else /* ! CONFIG_KGDB_WATCHPOINT */
+
+static inline void kgdb_break_command(const char *in, char *out) { }
+static inline bool kgdb_hit_pending(void) { return false; }
+static inline bool kgdb_hit_resolve(void) { return true; }
+static inline void kgdb_hit_clear(void) { }
+static inline bool kgdb_hit_reported(void) { return false; }
+static inline char *kgdb_hit_stop_reason(char *buf) { return buf; }
+static inline bool kgdb_watch_perf_event(struct perf_event *event,
+					 struct pt_regs *regs)
+{
+	return false;
+}
+
+#endif /* CONFIG_KGDB_WATCHPOINT */
+#endif /* _LINUX_KGDB_WATCH_H */
