@@ -1,0 +1,133 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""The guest's shell, on its console socket."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from types import TracebackType
+
+import pexpect  # type: ignore[import]
+from pexpect import fdpexpect
+
+from kgdbrig.errors import RigError, RigTimeout
+from kgdbrig.wait import TAIL_LINES, Deadline, Transcript, connect
+
+#: What the guest's /init sets as PS1.
+PROMPT = "rig# "
+_NUDGE_SECONDS = 1.0
+#: busybox's line editor silently drops what is longer (CONFIG_FEATURE_EDITING_MAX_LEN, less one).
+_LINE_MAX = 1023
+
+
+class Console:
+    """Runs one command at a time in the guest's shell; a context manager.
+
+    All timeouts are in seconds; errors show the console's last lines.  `log`
+    gets all that is received.
+    """
+
+    def __init__(self, path: Path, log: Path | None = None) -> None:
+        self._socket = connect(path, "the console")
+        self._socket.settimeout(None)
+        self._transcript = Transcript(log)
+        self._shell = fdpexpect.fdspawn(self._socket.fileno(), encoding="utf-8", codec_errors="replace")
+        self._shell.logfile_read = self._transcript
+        self._shell.delaybeforesend = None
+        self._commands = 0
+        self._running: str | None = None
+        #: The exit status of the last command that finished.
+        self.status = 0
+
+    def __enter__(self) -> Console:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None,
+                 trace: TracebackType | None) -> None:
+        self.close()
+
+    def wait_for_shell(self, timeout: float = 60) -> None:
+        """Return when the shell is at its prompt and nothing older is left to read."""
+        deadline = Deadline(timeout)
+        while True:
+            self._send("\n")  # the prompt may have been printed before we came
+            try:
+                self._await(re.escape(PROMPT), min(deadline.left(), _NUDGE_SECONDS), "shell prompt")
+                break
+            except RigTimeout:
+                if deadline.passed():
+                    raise RigTimeout("shell prompt on the console", timeout, self.tail()) from None
+        # Prompts of further nudges may follow; those of the next command do not lie before its mark.
+        self.run(":", max(deadline.left(), _NUDGE_SECONDS))
+
+    def run(self, command: str, timeout: float = 30, *, check: bool = False) -> str:
+        """What a command prints until it ends, with its lines ended by "\\n".
+
+        RigTimeout when it does not end; with `check`, RigError when it fails.
+        """
+        self.start(command)
+        output = self.finish(timeout)
+        if check and self.status:
+            raise RigError(f"{command!r} in the guest failed with status {self.status}:\n{output}")
+        return output
+
+    def start(self, command: str) -> None:
+        """Send a command, one line, that need not end now; finish() is for its end."""
+        if "\n" in command:
+            raise RigError(f"a guest command is one line: {command!r}")
+        if self._running is not None:
+            raise RigError(f"{self._running!r} still runs in the guest: finish() it before {command!r}")
+        self._commands += 1
+        between = " " if command.rstrip().endswith("&") else "; "
+        line = f"{command}{between}echo {self._mark}=$?"
+        if len(line.encode()) > _LINE_MAX:
+            raise RigError(f"a guest command is at most {_LINE_MAX - 40} bytes: {command[:60]!r}...")
+        self._running = command
+        self._send(f"{line}\n")
+
+    def finish(self, timeout: float = 30) -> str:
+        """Wait until the command of the last start() has ended; what it printed.
+
+        After a RigTimeout it may be called again.
+        """
+        if self._running is None:
+            raise RigError("no command runs in the guest: start() one first")
+        match, before = self._await(rf"{self._mark}=(\d+)\r?\n.*?{re.escape(PROMPT)}", timeout,
+                                    f"end of {self._running!r} in the guest")
+        self._running = None
+        self.status = int(match[1])
+        # The shell echoes the line before it runs it.
+        echo, _, output = before.rpartition(f"{self._mark}=$?")
+        return (output or echo).replace("\r", "").lstrip("\n")
+
+    def expect(self, pattern: str, timeout: float = 30) -> re.Match[str]:
+        """Wait for a regular expression in what is not yet consumed, and consume up to its end."""
+        return self._await(pattern, timeout, f"{pattern!r} on the console")[0]
+
+    def tail(self, lines: int = TAIL_LINES) -> str:
+        """The last lines the guest wrote."""
+        return self._transcript.tail(lines)
+
+    def close(self) -> None:
+        self._socket.close()
+        self._transcript.close()
+
+    @property
+    def _mark(self) -> str:
+        return f"rig-status-{self._commands}"
+
+    def _send(self, text: str) -> None:
+        try:
+            self._shell.send(text)
+        except OSError as error:
+            raise RigError(f"the console is gone: {error}; its last lines:\n{self.tail()}") from error
+
+    def _await(self, pattern: str, timeout: float, awaited: str) -> tuple[re.Match[str], str]:
+        """The match, and what came before it."""
+        try:
+            self._shell.expect(pattern, timeout=timeout)
+        except pexpect.TIMEOUT:
+            raise RigTimeout(awaited, timeout, self.tail()) from None
+        except (pexpect.EOF, OSError):
+            raise RigError(f"no {awaited}: the console was closed; its last lines:\n{self.tail()}") from None
+        return self._shell.match, self._shell.before
