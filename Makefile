@@ -1,0 +1,59 @@
+# SPDX-License-Identifier: GPL-2.0-only
+#
+# Hardware watchpoints for KGDB, and the rig that proves them.
+# 'make help' lists the targets; test-rig/rig --help has more.
+
+# An ARCH or a KVER in the environment counts, as on the command line.
+KVER ?= 6.12
+ARCH ?= x86_64
+STOCK ?=
+KERNEL_SRC ?=
+K ?=
+
+RIG := test-rig/rig
+PYTEST := PYTHONDONTWRITEBYTECODE=1 /usr/bin/python3 -m pytest -p no:cacheprovider -ra
+
+export KVER ARCH
+
+.DEFAULT_GOAL := help
+.PHONY: help deps demo gdb console kernel test test-host fuzz clean clean-cache
+
+help: ## list the targets
+	@echo 'Targets:'
+	@sed -n 's/^\([a-z-]*\):[^#]*## \(.*\)/  \1\t\2/p' $(firstword $(MAKEFILE_LIST)) | expand -t 16
+	@echo
+	@echo 'Variables: KVER=$(KVER) ARCH=$(ARCH) STOCK=1 (without our patches) KERNEL_SRC=PATH (a tree of your own)'
+	@echo '           K=EXPR (run the tests that match, as pytest -k), FUZZ_SECONDS=N'
+
+deps: ## install what everything below needs (Debian 12; apt-get, through sudo when not root)
+	@test-rig/install-deps.sh $(if $(KERNEL_SRC),,$(filter linux-source-6.%,linux-source-$(KVER)))
+
+demo: deps ## build a kernel, boot it, and watch gdb stop on the store that changed a variable
+	@$(RIG) demo --kernel $(KVER) --arch $(ARCH)
+
+gdb: deps ## the same machine with gdb at the prompt (STOCK, KERNEL_SRC)
+	@$(RIG) gdb --kernel $(KVER) --arch $(ARCH) $(RIG_SOURCE)
+
+console: ## connect this terminal to the console of the machine 'make gdb' runs
+	@$(RIG) console
+
+kernel: deps ## build a kernel and print where the result lies (KVER, ARCH, STOCK, KERNEL_SRC)
+	@$(RIG) kernel --kernel $(KVER) --arch $(ARCH) $(RIG_SOURCE)
+
+test: deps ## run every test (KVER, K)
+	@$(PYTEST) test-rig/tests $(if $(K),-k '$(K)')
+
+test-host: deps ## run the tests that need no guest: packets and plans, under sanitizers
+	@$(PYTEST) test-rig/tests/host $(if $(K),-k '$(K)')
+
+fuzz: deps ## fuzz the packet parser for FUZZ_SECONDS (default 300)
+	@$(MAKE) --no-print-directory -C gdbstub/tests fuzz FUZZ_SECONDS=$(or $(FUZZ_SECONDS),300)
+
+clean: ## remove what a run leaves in the checkout
+	@find . -path ./.git -prune -o -name __pycache__ -type d -exec rm -rf {} +
+	@rm -rf .pytest_cache .mypy_cache
+
+clean-cache: ## remove built kernels, unpacked sources and objects from the cache
+	@$(RIG) clean-cache
+
+RIG_SOURCE = $(if $(filter-out 0 n no,$(STOCK)),--stock) $(if $(KERNEL_SRC),--source '$(KERNEL_SRC)')

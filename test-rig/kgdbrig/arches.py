@@ -1,0 +1,45 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""What the rig has to know about each architecture, in one table."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from kgdbrig.errors import RigError
+
+
+@dataclass(frozen=True)
+class Arch:
+    """One architecture: how its kernel is built and which machine runs it.
+
+    `early` holds the kernel parameters that make the kgdb port a boot console
+    KGDB can use before the serial driver is there.
+    """
+
+    name: str
+    make_arch: str              # ARCH= of kbuild
+    image: str                  # target of kbuild
+    image_path: str             # where that lies in the object directory
+    qemu: str
+    machine: tuple[str, ...]    # QEMU's options for the machine and its CPU
+    busybox: str
+    console_tty: str
+    kgdb_tty: str
+    early: str
+    objects: int                # files a full build makes, about
+
+
+ARCHES: dict[str, Arch] = {
+    "x86_64": Arch(
+        name="x86_64", make_arch="x86_64", image="bzImage", image_path="arch/x86/boot/bzImage",
+        qemu="qemu-system-x86_64", machine=("-machine", "pc"), busybox="/bin/busybox",
+        console_tty="ttyS0", kgdb_tty="ttyS1", early="earlycon=uart8250,io,0x2f8,115200", objects=1140),
+}
+
+
+def find(name: str) -> Arch:
+    """The architecture called `name`; RigError for one there is no entry for."""
+    try:
+        return ARCHES[name]
+    except KeyError:
+        raise RigError(f"architecture {name} is not supported; there are: {', '.join(ARCHES)}") from None

@@ -1,0 +1,347 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""Builds guest kernels, and keeps the finished ones in the cache.
+
+A finished kernel is a directory kernels/KEY that is complete or absent and
+never changes; KEY is the digest of everything that went in.  The tree and the
+object directory it was built in stay behind, so that the next build compiles
+only what changed.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TextIO
+
+from kgdbrig import arches, overlay, paths, source
+from kgdbrig.arches import Arch
+from kgdbrig.errors import BuildError, MissingDependency, RigError
+from kgdbrig.overlay import Overlay
+from kgdbrig.progress import Progress
+from kgdbrig.source import Source
+
+#: Part of every key: a change in how kernels are built makes new ones.
+_RECIPE = "1"
+#: Finished kernels kept for each version, architecture and kind; the least recently used go first.
+_KEPT = 8
+_TAIL_LINES = 30
+#: What would make two builds of the same input differ.
+_REPRODUCIBLE = {"KBUILD_BUILD_TIMESTAMP": "Thu Jan  1 00:00:00 UTC 1970", "KBUILD_BUILD_USER": "rig",
+                 "KBUILD_BUILD_HOST": "rig", "KBUILD_BUILD_VERSION": "1", "LC_ALL": "C"}
+#: Variables of the caller's that kbuild would take for its own.
+_FOREIGN = ("ARCH", "CROSS_COMPILE", "KBUILD_OUTPUT", "KCONFIG_CONFIG", "KERNEL_SRC", "LOCALVERSION", "M",
+            "MAKEFLAGS", "MAKELEVEL", "MAKEOVERRIDES", "MFLAGS", "O", "STOCK", "V", "W", "KCFLAGS", "KAFLAGS",
+            "KBUILD_EXTRA_SYMBOLS")
+
+
+@dataclass(frozen=True)
+class Kernel:
+    """A finished build.
+
+    `directory` holds the image, vmlinux with its gdb scripts next to it,
+    config, System.map, modules/*.ko (with debugging information), series.txt
+    (the hooks that were applied) and build.log.
+    """
+
+    version: str
+    arch: str
+    stock: bool
+    key: str
+    directory: Path
+    image: Path
+    vmlinux: Path
+    release: str
+    source: str
+
+
+@dataclass(frozen=True)
+class _Recipe:
+    """Everything that goes into one build."""
+
+    version: str
+    arch: Arch
+    stock: bool
+    config: str
+    source: Source
+    overlay: Overlay
+    fragments: tuple[Path, ...]
+    trigger: dict[str, bytes]
+    compiler: str
+
+    @property
+    def family(self) -> str:
+        """Names the object directory: builds of one family reuse each other's objects."""
+        parts = [self.source.name, self.arch.name]
+        return "_".join(parts + ["stock"] * self.stock + [self.config] * (self.config != "default"))
+
+    def key(self) -> str:
+        total = hashlib.sha256()
+
+        def add(name: str, content: bytes) -> None:
+            total.update(f"{name}\0{len(content)}\n".encode())
+            total.update(content)
+
+        for name, text in (("recipe", _RECIPE), ("version", self.version), ("arch", self.arch.name),
+                           ("stock", str(self.stock)), ("config", self.config), ("source", self.source.digest),
+                           ("overlay", self.overlay.digest()), ("compiler", self.compiler)):
+            add(name, text.encode())
+        for fragment in self.fragments:
+            add(f"fragment {fragment.name}", fragment.read_bytes())
+        for name, content in sorted(self.trigger.items()):
+            add(f"trigger {name}", content)
+        return total.hexdigest()[:40]
+
+
+def build(version: str, arch: str, *, stock: bool = False, kernel_src: Path | None = None,
+          config: str = "default", progress: TextIO | None = sys.stderr) -> Kernel:
+    """The kernel for these inputs, built when the cache does not have it.
+
+    `config` other than "default" adds the fragment configs/CONFIG.config.
+    Progress goes to `progress`.  Raises OverlayError, SourceError, BuildError.
+    """
+    recipe = _recipe(version, arch, stock, kernel_src, config, progress)
+    key = recipe.key()
+    directory = paths.cache_dir("kernels") / key
+    kernel = _finished(directory)
+    if kernel is None:
+        with paths.locked(f"build-{recipe.family}", progress):
+            kernel = _finished(directory)
+            if kernel is None:
+                _make(recipe, key, directory, progress)
+                kernel = _finished(directory)
+    if kernel is None:
+        raise RigError(f"{directory} is damaged: remove it and build again")
+    return kernel
+
+
+def fragments(config: str, version: str, arch: str, stock: bool) -> tuple[Path, ...]:
+    """The fragments of a configuration in the order they are merged; a later line wins."""
+    required = ["common", arch] + ["watchpoint"] * (not stock) + [config] * (config != "default")
+    optional = [version, f"{version}-{arch}"]
+    missing = [name for name in required if not (paths.CONFIGS / f"{name}.config").is_file()]
+    if missing:
+        raise RigError(f"there is no configuration {missing[0]}: {paths.CONFIGS / missing[0]}.config is not there")
+    found = [paths.CONFIGS / f"{name}.config" for name in required + optional]
+    return tuple(path for path in found if path.is_file())
+
+
+def _recipe(version: str, arch: str, stock: bool, kernel_src: Path | None, config: str,
+            progress: TextIO | None) -> _Recipe:
+    layout = arches.find(arch)
+    laid = Overlay() if stock else overlay.load(version)
+    compiler = ""
+    for program in ("gcc", "ld"):
+        try:
+            compiler += subprocess.run([program, "--version"], capture_output=True, text=True, check=True).stdout
+        except (FileNotFoundError, subprocess.CalledProcessError) as error:
+            raise MissingDependency(f"a working {program}") from error
+    trigger = {path.name: path.read_bytes() for path in sorted(paths.TRIGGER.glob("*"))
+               if path.name in ("Makefile", "Kbuild") or path.suffix in (".c", ".h", ".S") and ".mod." not in path.name}
+    if not trigger:
+        raise RigError(f"{paths.TRIGGER} has no sources: the checkout is not complete")
+    return _Recipe(version, layout, stock, config, source.find(version, kernel_src, progress), laid,
+                   fragments(config, version, arch, stock), trigger, compiler)
+
+
+def _finished(directory: Path) -> Kernel | None:
+    """The kernel in the cache, marked as used; None when it is not there."""
+    try:
+        stored = json.loads((directory / "kernel.json").read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return None
+    except ValueError as error:
+        raise RigError(f"{directory} is damaged: remove it and build again") from error
+    os.utime(directory)
+    image = directory / stored.pop("image")
+    return Kernel(directory=directory, image=image, vmlinux=directory / "vmlinux", **stored)
+
+
+def _make(recipe: _Recipe, key: str, directory: Path, progress: TextIO | None) -> None:
+    """Build in the family's object directory, and put the result in place; the caller holds the lock."""
+    objects = paths.cache_dir("obj", recipe.family)
+    tree = recipe.source.directory
+    if not recipe.stock or not recipe.source.exact:
+        tree = paths.cache_dir("tree") / (recipe.source.name + "-stock" * recipe.stock)
+        with paths.locked(f"tree-{tree.name}", progress):
+            overlay.apply(recipe.source, recipe.overlay, tree, progress)
+            _compile(recipe, key, tree, objects, directory, progress)
+    else:
+        _compile(recipe, key, tree, objects, directory, progress)
+    _prune(directory.parent, recipe)
+
+
+def _compile(recipe: _Recipe, key: str, tree: Path, objects: Path, directory: Path, progress: TextIO | None) -> None:
+    kbuild = _Kbuild(recipe, tree, objects, progress)
+    kbuild.configure()
+    kbuild.compile()
+    release = (objects / "include/config/kernel.release").read_text(encoding="utf-8").strip()
+    trigger = objects.with_name(f"{objects.name}.trigger")  # a path that stays: it is in the debugging information
+    shutil.rmtree(trigger, ignore_errors=True)
+    trigger.mkdir()
+    for name, content in recipe.trigger.items():
+        (trigger / name).write_bytes(content)
+    kbuild.module(trigger)
+    _install(recipe, key, release, tree, objects, trigger, directory)
+
+
+class _Kbuild:
+    """make in one object directory."""
+
+    def __init__(self, recipe: _Recipe, tree: Path, objects: Path, progress: TextIO | None) -> None:
+        self._recipe = recipe
+        self._tree = tree
+        self._objects = objects
+        self._progress = progress
+        self._log = objects / "rig-build.log"
+        self._environment = {name: value for name, value in os.environ.items() if name not in _FOREIGN}
+        self._environment.update(_REPRODUCIBLE)
+        self._log.write_bytes(b"")
+
+    def configure(self) -> None:
+        """Write .config, and check that every line of the fragments is in it."""
+        wanted = _settings(self._recipe.fragments)
+        # The fragments are merged beside, so that a .config that stays the same keeps its time.
+        with tempfile.TemporaryDirectory(prefix="rig-config-") as temporary:
+            merged = Path(temporary) / ".config"
+            configured = {**self._environment, "KCONFIG_CONFIG": str(merged)}
+            self._run("tinyconfig", self._command("tinyconfig"), configured)
+            self._run("merge_config.sh", [str(self._tree / "scripts/kconfig/merge_config.sh"), "-m", "-O", temporary,
+                                          str(merged), *map(str, self._recipe.fragments)], configured)
+            self._run("olddefconfig", self._command("olddefconfig"), configured)
+            content = merged.read_bytes()
+        final = _parse(content.decode())
+        for symbol, (value, place) in wanted.items():
+            if final.get(symbol, "n") != value:
+                raise RigError(f"{place}: {symbol}={value} does not take in {self._recipe.source.identity} "
+                               f"(it is {final.get(symbol, 'n')}): a dependency is missing, or there is no such symbol")
+        config = self._objects / ".config"
+        if not config.exists() or config.read_bytes() != content:
+            config.write_bytes(content)
+
+    def compile(self) -> None:
+        """Build the image, the modules and the gdb scripts."""
+        recipe = self._recipe
+        counted = self._objects / "rig-objects"
+        full = not (self._objects / "vmlinux").exists()
+        done = sum(name.endswith(".o") for _, _, names in os.walk(self._objects) for name in names) if full else 0
+        total = int(counted.read_text(encoding="ascii")) if counted.exists() else recipe.arch.objects
+        line = Progress(f"building Linux {recipe.version} {recipe.arch.name}{' stock' * recipe.stock}", self._progress)
+        command = self._command(recipe.arch.image, "modules", "scripts_gdb")
+        with self._log.open("ab") as log, subprocess.Popen(
+                command, env=self._environment, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT) as make:
+            assert make.stdout is not None
+            try:
+                for output in make.stdout:
+                    log.write(output)
+                    done += re.match(rb"  (CC|AS|CC \[M\]) ", output) is not None
+                    share = f"{done} of {max(done, total)} objects, {min(99, done * 100 // total)} %" if full else \
+                        f"{done} objects rebuilt"
+                    line.update(share)
+            except BaseException:
+                make.terminate()  # make takes what it started with it, and removes half-written targets
+                make.wait()
+                line.failed()
+                raise
+        if make.returncode != 0:
+            line.failed()
+            raise BuildError(f"building Linux {recipe.version} {recipe.arch.name}", self._log, _tail(self._log))
+        if full:
+            counted.write_text(f"{max(done, 1)}\n", encoding="ascii")
+        line.done(f"{done} objects")
+
+    def module(self, directory: Path) -> None:
+        """Build the out-of-tree module in `directory` against this kernel."""
+        self._run("building the guest's trigger module", self._command(f"M={directory}", "modules"), self._environment)
+
+    def _command(self, *targets: str) -> list[str]:
+        return ["make", f"-j{len(os.sched_getaffinity(0))}", f"--directory={self._tree}", f"O={self._objects}",
+                f"ARCH={self._recipe.arch.make_arch}", "LOCALVERSION=", *targets]
+
+    def _run(self, what: str, command: list[str], environment: dict[str, str]) -> None:
+        with self._log.open("ab") as log:
+            result = subprocess.run(command, env=environment, stdin=subprocess.DEVNULL, stdout=log,
+                                    stderr=subprocess.STDOUT, check=False)
+        if result.returncode != 0:
+            raise BuildError(what, self._log, _tail(self._log))
+
+
+def _settings(files: tuple[Path, ...]) -> dict[str, tuple[str, str]]:
+    """What fragments ask for: value and place (FILE:LINE) by symbol; a later line wins."""
+    found = {}
+    for path in files:
+        for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1):
+            for symbol, value in _parse(line).items():
+                found[symbol] = (value, f"{path}:{number}")
+    return found
+
+
+def _parse(text: str) -> dict[str, str]:
+    """The symbols of a .config; "is not set" is n."""
+    found = {}
+    for match in re.finditer(r"^(?:(CONFIG_\w+)=(.*)|# (CONFIG_\w+) is not set)$", text, re.MULTILINE):
+        if match[1]:
+            found[match[1]] = match[2]
+        else:
+            found[match[3]] = "n"
+    return found
+
+
+def _install(recipe: _Recipe, key: str, release: str, tree: Path, objects: Path, trigger: Path,
+             directory: Path) -> None:
+    """Collect the result beside its place, and rename it there in one step."""
+    temporary = Path(tempfile.mkdtemp(prefix=".finish-", dir=directory.parent))
+    try:
+        temporary.chmod(0o755)
+        image = Path(recipe.arch.image_path).name
+        copies = {recipe.arch.image_path: image, "vmlinux": "vmlinux", "System.map": "System.map",
+                  ".config": "config", "Module.symvers": "Module.symvers", "rig-build.log": "build.log"}
+        for name, target in copies.items():
+            shutil.copyfile(objects / name, temporary / target)
+        # gdb loads vmlinux-gdb.py from beside vmlinux; links into the tree would change with it
+        shutil.copyfile(tree / "scripts/gdb/vmlinux-gdb.py", temporary / "vmlinux-gdb.py")
+        shutil.copytree(objects / "scripts/gdb/linux", temporary / "scripts/gdb/linux",
+                        ignore=lambda _, names: [name for name in names if not name.endswith(".py")])
+        (temporary / "modules").mkdir()
+        in_tree = (objects / "modules.order").read_text(encoding="utf-8").split()
+        for module in [objects / name.replace(".o", ".ko") for name in in_tree] + sorted(trigger.glob("*.ko")):
+            shutil.copyfile(module, temporary / "modules" / module.name)
+        (temporary / "series.txt").write_text("".join(f"{patch.name}\n" for patch in recipe.overlay.patches),
+                                              encoding="utf-8")
+        kernel = Kernel(version=recipe.version, arch=recipe.arch.name, stock=recipe.stock, key=key,
+                        directory=directory, image=Path(image), vmlinux=Path("vmlinux"), release=release,
+                        source=recipe.source.identity)
+        stored = {name: str(value) if isinstance(value, Path) else value for name, value in asdict(kernel).items()
+                  if name not in ("directory", "vmlinux")}
+        (temporary / "kernel.json").write_text(json.dumps(stored, indent=1) + "\n", encoding="utf-8")
+        temporary.rename(directory)
+    except BaseException:
+        shutil.rmtree(temporary, ignore_errors=True)
+        raise
+
+
+def _prune(kernels: Path, recipe: _Recipe) -> None:
+    """Remove the finished kernels of this kind that were not used for longest."""
+    same = []
+    for listing in kernels.glob("*/kernel.json"):
+        stored = json.loads(listing.read_text(encoding="utf-8"))
+        if (stored["version"], stored["arch"], stored["stock"]) == (recipe.version, recipe.arch.name, recipe.stock):
+            same.append((listing.parent.stat().st_mtime, listing.parent))
+    for _, old in sorted(same, reverse=True)[_KEPT:]:
+        # Renamed first: a kernel is complete or absent.
+        doomed = old.with_name(f".old-{old.name}")
+        old.rename(doomed)
+        shutil.rmtree(doomed, ignore_errors=True)
+
+
+def _tail(log: Path) -> str:
+    lines = log.read_text(encoding="utf-8", errors="replace").splitlines()
+    return "\n".join(lines[-_TAIL_LINES:])

@@ -1,0 +1,160 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""The command line: argparse, signals, and errors turned into one message and a status."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import signal
+import sys
+from pathlib import Path
+from types import FrameType
+
+from kgdbrig import arches, paths, source
+from kgdbrig.errors import MachineError, RigError
+from kgdbrig.machine import KGDBOC, Machine
+
+DEFAULT_VERSION = "6.12"
+DEFAULT_ARCH = "x86_64"
+
+
+class _Terminated(BaseException):
+    """SIGTERM or SIGHUP arrived: unwinds like KeyboardInterrupt, so that everything is cleaned up."""
+
+    def __init__(self, number: int) -> None:
+        super().__init__(number)
+        self.number = number
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run one command; its exit status."""
+    options = _parser().parse_args(arguments)
+    signal.signal(signal.SIGTERM, _terminate)
+    signal.signal(signal.SIGHUP, _terminate)
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell script's "rig boot &" would ignore it
+    try:
+        status: int = options.run(options)
+        sys.stdout.flush()
+        return status
+    except RigError as error:
+        print(f"rig: {error}", file=sys.stderr)
+        return 1
+    except BrokenPipeError:
+        # Who read our output is gone; point the stream elsewhere so that the exit does not fail on it again.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
+    except KeyboardInterrupt:
+        return 128 + signal.SIGINT
+    except _Terminated as end:
+        return 128 + end.number
+
+
+def _terminate(number: int, _frame: FrameType | None) -> None:
+    raise _Terminated(number)
+
+
+def _boot(options: argparse.Namespace) -> int:
+    from kgdbrig.build import build
+    from kgdbrig.session import announced
+
+    kernel = build(options.kernel, options.arch, stock=options.stock, kernel_src=options.source, config=options.config)
+    machine = Machine(kernel, smp=options.smp, kgdboc=options.kgdboc, append=options.append,
+                      memory_mb=options.memory)
+    with machine, announced(machine):
+        print(json.dumps(machine.sockets() | {"pid": machine.pid}), flush=True)
+        try:
+            status = machine.wait()
+        except (KeyboardInterrupt, _Terminated):
+            return 0  # the ordinary way to end it
+        if status != 0:
+            said = machine.qemu_log.read_text(encoding="utf-8", errors="replace").strip()
+            raise MachineError(f"QEMU ended with status {status}: {said}")
+        print("rig: the guest powered off or rebooted", file=sys.stderr)
+    return 0
+
+
+def _kernel(options: argparse.Namespace) -> int:
+    from kgdbrig.build import build
+
+    kernel = build(options.kernel, options.arch, stock=options.stock, kernel_src=options.source, config=options.config)
+    print(kernel.directory)
+    return 0
+
+
+def _gdb(options: argparse.Namespace) -> int:
+    from kgdbrig.build import build
+    from kgdbrig.interactive import debug
+
+    kernel = build(options.kernel, options.arch, stock=options.stock, kernel_src=options.source, config=options.config)
+    return debug(kernel, smp=options.smp, append=options.append, memory_mb=options.memory)
+
+
+def _demo(options: argparse.Namespace) -> int:
+    from kgdbrig.demo import run
+
+    return run(options.kernel, options.arch)
+
+
+def _console(options: argparse.Namespace) -> int:
+    from kgdbrig.session import newest_console
+    from kgdbrig.terminal import attach
+
+    attach(options.socket or newest_console())
+    return 0
+
+
+def _clean_cache(_options: argparse.Namespace) -> int:
+    import shutil
+
+    directory = paths.cache()
+    for part in ("src", "tree", "obj", "kernels", "initramfs", "oracle", "locks"):
+        shutil.rmtree(directory / part, ignore_errors=True)
+    print(f"rig: emptied {directory}", file=sys.stderr)
+    return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="rig", description="Builds kernels with KGDB watchpoints and boots them "
+                                     "in QEMU, for tests and for people.")
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+
+    kernel = argparse.ArgumentParser(add_help=False)
+    kernel.add_argument("--kernel", metavar="VERSION", default=DEFAULT_VERSION, choices=list(source.VERSIONS),
+                        help=f"kernel version: {', '.join(source.VERSIONS)} (default {DEFAULT_VERSION})")
+    kernel.add_argument("--arch", default=DEFAULT_ARCH, choices=list(arches.ARCHES),
+                        help=f"architecture: {', '.join(arches.ARCHES)} (default {DEFAULT_ARCH})")
+
+    build = argparse.ArgumentParser(add_help=False, parents=[kernel])
+    build.add_argument("--stock", action="store_true", help="the same source and configuration without our patches")
+    build.add_argument("--source", metavar="PATH", type=Path,
+                       default=Path(os.environ["KERNEL_SRC"]) if os.environ.get("KERNEL_SRC") else None,
+                       help="a kernel tree of your own, which is only read (default $KERNEL_SRC, else Debian's source)")
+    build.add_argument("--config", metavar="NAME", default="default",
+                       help="add the configuration fragment test-rig/configs/NAME.config")
+
+    machine = argparse.ArgumentParser(add_help=False, parents=[build])
+    machine.add_argument("--smp", metavar="N", type=int, default=1, help="number of CPUs (default 1)")
+    machine.add_argument("--append", metavar="STR", default="", help="more kernel parameters")
+    machine.add_argument("--memory", metavar="MIB", type=int, default=512, help="memory in MiB (default 512)")
+
+    boot = commands.add_parser("boot", parents=[machine], help="boot a kernel and print its sockets as JSON",
+                               description="Boots a kernel, prints one JSON object with the paths of its sockets, "
+                               "and stays until it is interrupted or the guest powers off.")
+    boot.add_argument("--kgdboc", choices=KGDBOC, default="late",
+                      help="when KGDB takes the second port: late (with its driver; the default), early (at once, "
+                      "and wait there for gdb), none")
+    boot.set_defaults(run=_boot)
+
+    command = commands.add_parser("kernel", parents=[build], help="build a kernel and print where the result lies")
+    command.set_defaults(run=_kernel)
+    command = commands.add_parser("gdb", parents=[machine], help="boot a kernel and start gdb on it")
+    command.set_defaults(run=_gdb)
+    command = commands.add_parser("demo", parents=[kernel], help="play a session with watchpoints")
+    command.set_defaults(run=_demo)
+    command = commands.add_parser("console", help="connect this terminal to a guest's console")
+    command.add_argument("socket", nargs="?", type=Path, help="console socket (default: that of the newest machine)")
+    command.set_defaults(run=_console)
+    command = commands.add_parser("clean-cache", help="remove built kernels, sources and objects from the cache")
+    command.set_defaults(run=_clean_cache)
+    return parser

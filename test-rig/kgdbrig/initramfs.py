@@ -1,0 +1,124 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""Packs the guest's root file system: busybox, /init and the kernel's modules.
+
+The archive is the kernel's "newc" cpio (Documentation/driver-api/early-userspace/
+buffer-format.rst), written here so that device nodes need no root.  It is not
+compressed: the guest, slowly emulated, would be the one to unpack it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import os
+import stat
+import subprocess
+import tempfile
+from pathlib import Path
+
+from kgdbrig import arches, paths
+from kgdbrig.build import Kernel
+from kgdbrig.errors import MissingDependency, RigError
+
+_DIRECTORIES = ("bin", "dev", "etc", "lib", "proc", "root", "run", "sbin", "sys", "tmp", "usr", "usr/bin", "usr/sbin")
+
+
+class Archive:
+    """A cpio archive of the newc format that grows in memory; every file is root's, of time 0."""
+
+    def __init__(self) -> None:
+        self._data = io.BytesIO()
+        self._inode = 0
+        self._names: set[str] = set()
+
+    def directory(self, name: str) -> None:
+        if name not in self._names:
+            self._entry(name, stat.S_IFDIR | 0o755)
+
+    def file(self, name: str, content: bytes, mode: int = 0o644) -> None:
+        self._parents(name)
+        self._entry(name, stat.S_IFREG | mode, content)
+
+    def link(self, name: str, target: str) -> None:
+        self._parents(name)
+        self._entry(name, stat.S_IFLNK | 0o777, target.encode())
+
+    def device(self, name: str, major: int, minor: int) -> None:
+        self._parents(name)
+        self._entry(name, stat.S_IFCHR | 0o600, device=(major, minor))
+
+    def finish(self) -> bytes:
+        self._entry("TRAILER!!!", 0)
+        return self._data.getvalue()
+
+    def _parents(self, name: str) -> None:
+        parts = name.split("/")[:-1]
+        for depth in range(1, len(parts) + 1):
+            self.directory("/".join(parts[:depth]))
+
+    def _entry(self, name: str, mode: int, content: bytes = b"", device: tuple[int, int] = (0, 0)) -> None:
+        self._names.add(name)
+        self._inode += 1
+        encoded = name.encode() + b"\0"
+        # ino mode uid gid nlink mtime filesize devmajor devminor rdevmajor rdevminor namesize check
+        fields = (self._inode, mode, 0, 0, 1, 0, len(content), 0, 0, *device, len(encoded), 0)
+        self._data.write(b"070701" + b"".join(b"%08x" % value for value in fields) + encoded)
+        self._pad()
+        self._data.write(content)
+        self._pad()
+
+    def _pad(self) -> None:
+        self._data.write(b"\0" * (-self._data.tell() % 4))
+
+
+def build(kernel: Kernel) -> Path:
+    """The initramfs for a kernel, from the cache when nothing in it changed."""
+    busybox = Path(arches.find(kernel.arch).busybox)
+    if not busybox.is_file():
+        raise MissingDependency(f"busybox-static ({busybox})")
+    status = busybox.stat()
+    key = hashlib.sha256(f"{kernel.key} {busybox} {status.st_size} {status.st_mtime_ns}\n".encode())
+    key.update(Path(__file__).read_bytes())
+    key.update(paths.GUEST_INIT.read_bytes())
+    path = paths.cache_dir("initramfs") / f"{key.hexdigest()[:32]}.cpio"
+    if not path.exists():
+        handle, temporary = tempfile.mkstemp(prefix=".pack-", dir=path.parent)
+        try:
+            with os.fdopen(handle, "wb") as stream:
+                stream.write(_pack(kernel, busybox))
+            os.replace(temporary, path)
+        except BaseException:
+            os.unlink(temporary)
+            raise
+    return path
+
+
+def _pack(kernel: Kernel, busybox: Path) -> bytes:
+    listed = subprocess.run([str(busybox), "--list-full"], capture_output=True, text=True, check=False)
+    applets = listed.stdout.split()
+    if listed.returncode != 0 or "bin/sh" not in applets:
+        raise RigError(f"{busybox} does not list a shell among its applets: reinstall busybox-static")
+    archive = Archive()
+    for name in _DIRECTORIES:
+        archive.directory(name)
+    archive.device("dev/console", 5, 1)
+    archive.file("init", paths.GUEST_INIT.read_bytes(), 0o755)
+    archive.file("bin/busybox", busybox.read_bytes(), 0o755)
+    for applet in applets:
+        if applet != "bin/busybox":
+            archive.link(applet, "/bin/busybox")
+    archive.file("etc/passwd", b"root:x:0:0:root:/root:/bin/sh\n")
+    archive.file("etc/group", b"root:x:0:\n")
+    for module in sorted((kernel.directory / "modules").glob("*.ko")):
+        archive.file(f"lib/modules/{kernel.release}/{module.name}", _stripped(module))
+    return archive.finish()
+
+
+def _stripped(module: Path) -> bytes:
+    """A module without its debugging information, which only gdb on the host reads."""
+    with tempfile.NamedTemporaryFile(suffix=".ko") as copy:
+        result = subprocess.run(["strip", "--strip-debug", "-o", copy.name, str(module)],
+                                capture_output=True, text=True, check=False)
+        if result.returncode != 0:
+            raise RigError(f"strip {module} failed: {result.stderr.strip()}")
+        return Path(copy.name).read_bytes()

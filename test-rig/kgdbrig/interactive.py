@@ -1,0 +1,49 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""gdb at the prompt, on a kernel that has just stopped for it ('make gdb')."""
+
+from __future__ import annotations
+
+import shutil
+import signal
+import subprocess
+import sys
+
+from kgdbrig import paths, session
+from kgdbrig.build import Kernel
+from kgdbrig.console import Console
+from kgdbrig.errors import MissingDependency
+from kgdbrig.machine import Machine
+
+_GDB = "gdb-multiarch"
+
+
+def debug(kernel: Kernel, *, smp: int = 1, append: str = "", memory_mb: int = 512) -> int:
+    """Boot, stop in KGDB, and run gdb in the foreground; QEMU ends with gdb.  Returns gdb's status."""
+    gdb = shutil.which(_GDB)
+    if gdb is None:
+        raise MissingDependency(_GDB)
+    with Machine(kernel, smp=smp, append=append, memory_mb=memory_mb) as machine, session.announced(machine):
+        print(f"rig: Linux {kernel.release} is booting", file=sys.stderr)
+        _break_in(machine)
+        print("rig: stopped in KGDB.  The guest's console, alive after 'continue': make console, in another terminal.\n"
+              "rig: 'watch', 'rwatch' and 'awatch' set hardware watchpoints; to stop a running guest:\n"
+              "rig:   echo g > /proc/sysrq-trigger    on its console", file=sys.stderr, flush=True)
+        # Ctrl-C is gdb's: a handler, unlike SIG_IGN, does not pass on to it.
+        before = signal.signal(signal.SIGINT, lambda _number, _frame: None)
+        try:
+            return subprocess.run(
+                [gdb, "-q", "-iex", f"add-auto-load-safe-path {kernel.directory}", "-x", str(paths.GDBINIT),
+                 "-ex", f"kgdb-connect {machine.kgdb}", str(kernel.vmlinux)], check=False).returncode
+        finally:
+            signal.signal(signal.SIGINT, before)
+
+
+def _break_in(machine: Machine) -> None:
+    """Have the guest enter KGDB, and leave its console free for others."""
+    console = Console(machine.console)
+    try:
+        console.wait_for_shell()
+        console.start("echo g > /proc/sysrq-trigger")
+        console.expect("sysrq: DEBUG", 30)
+    finally:
+        console.close()

@@ -1,0 +1,231 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""A virtual machine: QEMU with two serial ports, its sockets and its end."""
+
+from __future__ import annotations
+
+import contextlib
+import shutil
+import socket
+import subprocess
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+from types import TracebackType
+
+from kgdbrig import arches, initramfs
+from kgdbrig.build import Kernel
+from kgdbrig.errors import MachineError, MissingDependency, QmpError, RigError
+from kgdbrig.qmp import Qmp
+
+#: The longest path of a unix socket, by unix(7).
+_SOCKET_PATH_MAX = 107
+_START_SECONDS = 30.0
+_STOP_SECONDS = 5.0
+
+KGDBOC = ("late", "early", "none")
+
+
+class Machine:
+    """A guest that runs `kernel`, from start() to stop(); a context manager.
+
+    Its sockets are unix sockets QEMU listens on, each for one client at a time:
+
+    console   the guest's first serial port, with a shell; all it ever says is
+              also in console_log, whether or not a client was there to hear it
+    kgdb      the second serial port; what is sent without a client is lost,
+              which does no harm: gdb asks again
+    qemu_gdb  QEMU's own gdb stub, to look at the guest from outside
+    monitor   QMP
+    oracle    the control socket of the oracle plugin, with oracle=True
+
+    `kgdboc` says when the guest's debugger takes the second port: "late" with
+    its driver, "early" before anything else and waiting there for gdb, or
+    "none" never.  `append` is added to the kernel's command line.
+
+    QEMU dies with the thread that called start(), however that ends.
+    """
+
+    def __init__(self, kernel: Kernel, *, smp: int = 1, kgdboc: str = "late", append: str = "",
+                 oracle: bool = False, memory_mb: int = 512) -> None:
+        if kgdboc not in KGDBOC:
+            raise RigError(f"kgdboc is one of {', '.join(KGDBOC)}, not {kgdboc}")
+        if smp < 1:
+            raise RigError(f"a machine has at least one CPU, not {smp}")
+        self.kernel = kernel
+        self._smp = smp
+        self._kgdboc = kgdboc
+        self._append = append
+        self._with_oracle = oracle
+        self._memory_mb = memory_mb
+        self._arch = arches.find(kernel.arch)
+        self._process: subprocess.Popen[bytes] | None = None
+        self._qmp: Qmp | None = None
+        self.directory = Path(tempfile.gettempdir())
+        self._place()
+
+    def __enter__(self) -> Machine:
+        self.start()
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None,
+                 trace: TracebackType | None) -> None:
+        self.stop()
+
+    @property
+    def pid(self) -> int:
+        """QEMU's process."""
+        return self._running().pid
+
+    @property
+    def command_line(self) -> str:
+        """The kernel's."""
+        arch = self._arch
+        late = f"kgdboc={arch.kgdb_tty},115200"
+        kgdboc = {"late": late, "early": f"{arch.early} kgdboc_earlycon kgdbwait {late}", "none": ""}[self._kgdboc]
+        return " ".join(filter(None, (f"console={arch.console_tty},115200 nokaslr", kgdboc, self._append)))
+
+    def start(self, before_first_instruction: Callable[[Machine], None] | None = None) -> None:
+        """Boot.  Returns when QEMU runs the guest and all sockets accept clients.
+
+        `before_first_instruction` is called with the sockets there and the
+        CPUs not yet running: a client it connects misses nothing.
+        MachineError when QEMU does not come up; what it said is in it.
+        """
+        if self._process is not None:
+            raise MachineError("this machine was started already")
+        root = initramfs.build(self.kernel)
+        plugin = None
+        if self._with_oracle:
+            from kgdbrig.oracle import build_plugin  # the one part not every boot needs
+            plugin = build_plugin()
+        self.directory = Path(tempfile.mkdtemp(prefix="rig-"))
+        try:
+            self._place()
+            self._launch(root, plugin)
+            if before_first_instruction is not None:
+                before_first_instruction(self)
+            self.qmp().command("cont")
+        except BaseException:
+            self.stop()
+            raise
+
+    def stop(self) -> None:
+        """End QEMU and remove the machine's directory; does nothing the second time."""
+        process, self._process = self._process, None
+        if process is not None:
+            if self._qmp is not None:
+                with contextlib.suppress(QmpError):
+                    self._qmp.command("quit")
+                self._qmp.close()
+                self._qmp = None
+            for end in (None, process.terminate, process.kill):
+                if end is not None:
+                    end()
+                with contextlib.suppress(subprocess.TimeoutExpired):
+                    process.wait(_STOP_SECONDS)
+                    break
+        if self.directory != Path(tempfile.gettempdir()):
+            shutil.rmtree(self.directory, ignore_errors=True)
+
+    def wait(self, timeout: float | None = None) -> int:
+        """Wait for QEMU to end by itself (the guest powered off or rebooted); its exit status.
+
+        MachineError after `timeout` seconds.
+        """
+        try:
+            return self._running().wait(timeout)
+        except subprocess.TimeoutExpired as error:
+            raise MachineError(f"QEMU still runs after {timeout:g} s; the console's end:\n{self.tail()}") from error
+
+    def alive(self) -> bool:
+        return self._process is not None and self._process.poll() is None
+
+    def qmp(self) -> Qmp:
+        """The machine's own connection to the monitor (the monitor socket stays free for others)."""
+        if self._qmp is None:
+            raise MachineError("the machine is not running: start() it first")
+        return self._qmp
+
+    def debug_registers(self) -> list[dict[str, int]]:
+        """The debug registers of each virtual CPU, by name (DR0 to DR3, DR6, DR7)."""
+        return [{name: value for name, value in registers.items() if name.startswith("DR")}
+                for registers in self.qmp().registers()]
+
+    def tail(self, lines: int = 30) -> str:
+        """The last lines the guest wrote to its console."""
+        try:
+            text = self.console_log.read_text(encoding="utf-8", errors="replace")
+        except FileNotFoundError:
+            return ""
+        return "\n".join(text.replace("\r", "").splitlines()[-lines:])
+
+    def sockets(self) -> dict[str, str]:
+        """What 'rig boot' prints: the sockets, vmlinux and QEMU's process."""
+        return {"console": str(self.console), "kgdb": str(self.kgdb), "qemu_gdb": str(self.qemu_gdb),
+                "monitor": str(self.monitor), "console_log": str(self.console_log),
+                "vmlinux": str(self.kernel.vmlinux)}
+
+    def _place(self) -> None:
+        self.console = self.directory / "console"
+        self.kgdb = self.directory / "kgdb"
+        self.qemu_gdb = self.directory / "qemu-gdb"
+        self.monitor = self.directory / "monitor"
+        self.oracle: Path | None = self.directory / "oracle" if self._with_oracle else None
+        self.console_log = self.directory / "console.log"
+        self.qemu_log = self.directory / "qemu.log"
+        if len(str(self.qemu_gdb)) > _SOCKET_PATH_MAX:
+            raise RigError(f"{self.directory} is too long a path for sockets: set TMPDIR to a shorter one")
+
+    def _launch(self, root: Path, plugin: Path | None) -> None:
+        ours, theirs = socket.socketpair()
+        try:
+            with self.qemu_log.open("wb") as log:
+                # setpriv makes the kernel kill QEMU when we die.  A session of its own
+                # keeps a Ctrl-C meant for gdb or for us from reaching it.
+                self._process = subprocess.Popen(
+                    ["setpriv", "--pdeathsig", "KILL", *self._command(root, plugin, theirs.fileno())],
+                    stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT,
+                    pass_fds=[theirs.fileno()], start_new_session=True)
+        except FileNotFoundError as error:
+            ours.close()
+            raise MissingDependency(str(error.filename)) from error
+        finally:
+            theirs.close()
+        try:
+            # QEMU greets when every chardev, and so every socket, is there.
+            self._qmp = Qmp(ours, _START_SECONDS)
+        except QmpError as error:
+            ours.close()
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                self._process.wait(1)
+            status = self._process.poll()
+            ended = f"ended with status {status}" if status is not None else "does not answer"
+            said = self.qemu_log.read_text(encoding="utf-8", errors="replace").strip()
+            raise MachineError(f"{self._arch.qemu} {ended}: {said or error}") from error
+
+    def _command(self, root: Path, plugin: Path | None, monitor_fd: int) -> list[str]:
+        def listen(name: str, path: Path, *options: str) -> list[str]:
+            return ["-chardev", ",".join([f"socket,id={name},path={_escaped(path)},server=on,wait=off", *options])]
+
+        command = [self._arch.qemu, *self._arch.machine, "-accel", "tcg,thread=multi", "-smp", str(self._smp),
+                   "-m", str(self._memory_mb), "-no-user-config", "-nodefaults", "-display", "none", "-no-reboot", "-S",
+                   "-kernel", str(self.kernel.image), "-initrd", str(root), "-append", self.command_line,
+                   "-chardev", f"socket,id=rig,fd={monitor_fd}", "-mon", "chardev=rig,mode=control",
+                   *listen("monitor", self.monitor), "-mon", "chardev=monitor,mode=control",
+                   *listen("console", self.console, f"logfile={_escaped(self.console_log)}"),
+                   "-serial", "chardev:console",
+                   *listen("kgdb", self.kgdb), "-serial", "chardev:kgdb",
+                   *listen("qemu-gdb", self.qemu_gdb), "-gdb", "chardev:qemu-gdb"]
+        if plugin is not None and self.oracle is not None:
+            command += ["-plugin", f"{_escaped(plugin)},control={_escaped(self.oracle)}"]
+        return command
+
+    def _running(self) -> subprocess.Popen[bytes]:
+        if self._process is None:
+            raise MachineError("the machine is not running: start() it first")
+        return self._process
+
+
+def _escaped(path: Path) -> str:
+    """A path inside one of QEMU's comma-separated options."""
+    return str(path).replace(",", ",,")

@@ -1,0 +1,79 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""Where things are: the parts of the repository, and the cache outside of it."""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import os
+import sys
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TextIO
+
+from kgdbrig.errors import RigError
+
+#: The checkout.  This file is test-rig/kgdbrig/paths.py in it.
+REPOSITORY = Path(__file__).resolve().parents[2]
+RIG = REPOSITORY / "test-rig"
+GDBSTUB = REPOSITORY / "gdbstub"
+ARCH = REPOSITORY / "arch"
+KERNEL_PATCHES = REPOSITORY / "kernel-patches"
+CONFIGS = RIG / "configs"
+GUEST = RIG / "guest"
+GUEST_INIT = GUEST / "init"
+TRIGGER = GUEST / "trigger"
+ORACLE_SOURCE = RIG / "oracle" / "oracle.c"
+GDBINIT = REPOSITORY / "gdbinit" / "kgdb-watch.gdb"
+
+
+def cache() -> Path:
+    """The cache: $KGDB_RIG_CACHE, else kgdb-rig under the XDG cache directory."""
+    chosen = os.environ.get("KGDB_RIG_CACHE")
+    if chosen:
+        return Path(chosen).expanduser().absolute()
+    base = os.environ.get("XDG_CACHE_HOME")
+    return (Path(base) if base else Path.home() / ".cache") / "kgdb-rig"
+
+
+def cache_dir(*parts: str) -> Path:
+    """A directory in the cache, created when it is not there."""
+    path = cache().joinpath(*parts)
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise RigError(f"cannot create {path}: {error.strerror}; set KGDB_RIG_CACHE to a "
+                       "directory that can be written") from error
+    return path
+
+
+def runtime_dir() -> Path:
+    """Where a running session leaves word of itself for 'rig console' to find (mode 0700)."""
+    base = os.environ.get("XDG_RUNTIME_DIR")
+    if base and os.access(base, os.W_OK):
+        path = Path(base) / "kgdb-rig"
+    else:
+        path = Path(tempfile.gettempdir()) / f"kgdb-rig-{os.getuid()}"
+    path.mkdir(mode=0o700, parents=True, exist_ok=True)
+    if path.stat().st_uid != os.getuid():
+        raise RigError(f"{path} belongs to somebody else; set XDG_RUNTIME_DIR to a directory of yours")
+    return path
+
+
+@contextlib.contextmanager
+def locked(name: str, progress: TextIO | None = sys.stderr) -> Iterator[None]:
+    """Hold the cache's lock `name`; a second process waits here, and says so once.
+
+    The lock is an flock() on locks/NAME: it goes with the process that held
+    it, so nothing is ever left locked by a build that was killed.
+    """
+    path = cache_dir("locks") / name
+    with path.open("w", encoding="ascii") as handle:
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            if progress is not None:
+                print(f"rig: waiting for another rig that works on {name}", file=progress, flush=True)
+            fcntl.flock(handle, fcntl.LOCK_EX)
+        yield
