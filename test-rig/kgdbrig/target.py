@@ -1,0 +1,129 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""A booted guest with all that is needed to debug it: shell, tapped kgdb line, trigger, oracle."""
+
+from __future__ import annotations
+
+import contextlib
+import re
+from pathlib import Path
+from types import TracebackType
+
+from kgdbrig.build import Kernel
+from kgdbrig.console import Console
+from kgdbrig.errors import RigError
+from kgdbrig.gdb import Gdb
+from kgdbrig.machine import Machine
+from kgdbrig.oracle import Oracle
+from kgdbrig.rsp import Rsp
+from kgdbrig.tap import Tap
+from kgdbrig.trigger import Trigger
+
+#: DR7's enable bits L0, G0 to L3, G3 (SDM vol. 3B, 18.2.4).
+DR7_ENABLE_MASK = 0xFF
+
+
+class Target:
+    """A machine whose shell is at its prompt, with a tap on its kgdb line; a context manager.
+
+    What it starts (gdb, a raw client, an oracle client) ends with it.  report()
+    has the last lines of all of them, for whoever finds that something is wrong.
+    """
+
+    def __init__(self, kernel: Kernel, *, smp: int = 1, kgdboc: str = "late", append: str = "",
+                 oracle: bool = False) -> None:
+        self.kernel = kernel
+        self.smp = smp
+        self.machine = Machine(kernel, smp=smp, kgdboc=kgdboc, append=append, oracle=oracle)
+        self._stack = contextlib.ExitStack()
+        self._gdbs: list[Gdb] = []
+
+    def __enter__(self) -> Target:
+        with contextlib.ExitStack() as stack:
+            stack.enter_context(self.machine)
+            self.console = stack.enter_context(Console(self.machine.console))
+            self.tap = stack.enter_context(Tap(self.machine.kgdb, self.machine.directory / "tap"))
+            self.console.wait_for_shell()
+            self.trigger = Trigger(self.console)
+            self._stack = stack.pop_all()
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None,
+                 trace: TracebackType | None) -> None:
+        self._stack.close()
+
+    @property
+    def line(self) -> Path:
+        """The socket a debugger connects to: the tap's end of the kgdb line."""
+        return self.machine.directory / "tap"
+
+    def oracle(self) -> Oracle:
+        if self.machine.oracle is None:
+            raise RigError("this machine was started without the oracle")
+        return self._stack.enter_context(Oracle(self.machine.oracle))
+
+    def break_in(self) -> None:
+        """Have the guest's shell enter KGDB by SysRq-g; it is back when the machine goes on (see back())."""
+        self.console.start("echo g > /proc/sysrq-trigger")
+        self.console.expect("sysrq: DEBUG")
+
+    def back(self, timeout: float = 30) -> None:
+        """Wait until the shell that broke in is at its prompt again."""
+        self.console.finish(timeout)
+
+    def attach_gdb(self) -> Gdb:
+        """A gdb at its prompt, connected, on a machine that it finds stopped by break_in()."""
+        gdb = self._new_gdb()
+        self.break_in()
+        gdb.connect(self.line)
+        return gdb
+
+    def reattach_gdb(self) -> Gdb:
+        """A new gdb on a machine that is in KGDB already."""
+        gdb = self._new_gdb()
+        gdb.connect(self.line)
+        return gdb
+
+    def attach_rsp(self) -> Rsp:
+        """A raw client on a machine stopped by break_in(), past the first '?'."""
+        self.break_in()
+        rsp = self._stack.enter_context(Rsp(self.line, self.kernel.arch))
+        rsp.request("?")
+        return rsp
+
+    def resume(self, gdb: Gdb) -> None:
+        """Continue in gdb from the stop that break_in() made; the shell is at its prompt again."""
+        gdb.resume()
+        self.back()
+
+    def breakpoints_armed(self) -> list[int]:
+        """How many debug registers each virtual CPU has enabled, as QEMU sees it."""
+        return [bin(_per_slot(registers["DR7"])).count("1") for registers in self.machine.debug_registers()]
+
+    def kernel_log(self) -> str:
+        return self.console.run("dmesg")
+
+    def symbol(self, name: str) -> int:
+        """A symbol's address in the running kernel, modules included."""
+        found = re.search(rf"^([0-9a-f]+) \S {re.escape(name)}\b", self.console.run(
+            f"grep ' {name}\\b' /proc/kallsyms"), re.MULTILINE)
+        if not found:
+            raise RigError(f"the guest's kernel has no symbol {name}")
+        return int(found[1], 16)
+
+    def report(self) -> str:
+        """The end of the console, of each gdb and of the wire."""
+        parts = [("console", self.machine.tail()), *(("gdb", gdb.tail()) for gdb in self._gdbs)]
+        if hasattr(self, "tap"):
+            parts.append(("wire", self.tap.tail()))
+        return "\n".join(f"--- end of the {name} ---\n{text}" for name, text in parts)
+
+    def _new_gdb(self) -> Gdb:
+        gdb = self._stack.enter_context(Gdb(self.kernel.vmlinux))
+        self._gdbs.append(gdb)
+        return gdb
+
+
+def _per_slot(dr7: int) -> int:
+    """One bit a slot that is enabled locally or globally."""
+    enabled = dr7 & DR7_ENABLE_MASK
+    return (enabled | enabled >> 1) & 0x55

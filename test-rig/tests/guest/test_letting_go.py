@@ -1,0 +1,118 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""Every way to be rid of a watchpoint frees its slot on all CPUs, and nobody is stopped any more."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+
+from conftest import Boot
+from drive import go_on, prepare, stop_in_gdb, watched
+from kgdbrig.target import Target
+
+CPUS = 2
+
+
+@pytest.fixture
+def armed(boot: Boot) -> Target:
+    target = boot(smp=CPUS)
+    prepare(target)
+    return target
+
+
+def assert_free(target: Target) -> None:
+    """Nothing armed, and perf can have all four slots of each CPU."""
+    assert target.breakpoints_armed() == [0] * CPUS
+    for cpu in range(CPUS):
+        target.trigger.run("write", size=4, offset=0, value=0x100 + cpu, cpu=cpu)
+
+
+@pytest.mark.parametrize("command", ["delete", "delete 1", "disable", "disable 1"])
+def test_delete_and_disable(armed: Target, command: str) -> None:
+    gdb = armed.attach_gdb()
+    gdb.command(f"watch {watched(armed, 0, 4)}")
+    armed.resume(gdb)
+    assert armed.breakpoints_armed() == [1] * CPUS
+    stop_in_gdb(armed, gdb, "write", size=4, offset=0, value=1, cpu=1)
+    gdb.command(command)
+    go_on(armed, gdb)
+    assert_free(armed)
+
+    if command == "disable":
+        armed.break_in()
+        gdb.wait_stop()
+        gdb.command("enable")
+        armed.resume(gdb)
+        assert armed.breakpoints_armed() == [1] * CPUS
+        assert "hit Hardware watchpoint 1: " in stop_in_gdb(armed, gdb, "write", size=4, offset=0, value=2)
+
+
+@pytest.mark.parametrize("command", ["detach", "kill"])
+def test_detach_and_kill(armed: Target, command: str) -> None:
+    """The machine goes on, without its watchpoints."""
+    gdb = armed.attach_gdb()
+    gdb.command(f"watch {watched(armed, 0, 4)}")
+    armed.resume(gdb)
+    stop_in_gdb(armed, gdb, "write", size=4, offset=0, value=1, cpu=1)
+    gdb.command(command)
+    armed.trigger.finish()
+    assert_free(armed)
+
+
+def test_sigkill_while_it_runs_and_reconnect(armed: Target) -> None:
+    """gdb dies; its watchpoint stays armed and stops the machine for the next gdb, which hears why."""
+    gdb = armed.attach_gdb()
+    gdb.command(f"watch {watched(armed, 0, 4)}")
+    armed.resume(gdb)
+    gdb.kill()
+    armed.tap.wait_client_gone()
+    armed.trigger.start("write", size=4, offset=0, value=1, cpu=1)
+
+    mark = armed.tap.mark()
+    gdb = armed.reattach_gdb()
+    asked = next(index for index, packet in enumerate(armed.tap.since(mark)) if packet.data == b"?")
+    answer = next(packet for packet in armed.tap.since(mark)[asked:]
+                  if packet.direction == "kgdb>" and packet.data.startswith((b"T", b"S")))
+    assert re.fullmatch(rf"T05thread:[0-9a-f]+;watch:{armed.trigger.address():016x};", answer.data.decode())
+    go_on(armed, gdb)
+    assert_free(armed)
+
+
+def test_sigkill_while_it_is_stopped_and_reconnect(armed: Target) -> None:
+    gdb = armed.attach_gdb()
+    gdb.command(f"watch {watched(armed, 0, 4)}")
+    armed.resume(gdb)
+    stop_in_gdb(armed, gdb, "write", size=4, offset=0, value=1, cpu=1)
+    gdb.kill()
+    armed.tap.wait_client_gone()
+    gdb = armed.reattach_gdb()
+    go_on(armed, gdb)
+    assert_free(armed)
+
+    # The same machine serves the new gdb as it served the first.
+    armed.break_in()
+    gdb.wait_stop()
+    gdb.command(f"watch {watched(armed, 0, 4)}")
+    armed.resume(gdb)
+    assert "hit Hardware watchpoint 1: " in stop_in_gdb(armed, gdb, "write", size=4, offset=0, value=9, cpu=0)
+
+
+def test_a_stop_for_another_cause_says_nothing_of_watchpoints(armed: Target) -> None:
+    rsp = armed.attach_rsp()
+    assert rsp.request(f"Z2,{armed.trigger.address():x},4") == "OK"
+    rsp.send("c")
+    armed.back()
+    armed.trigger.start("write", size=4, offset=0, value=1)
+    assert rsp.wait_stop().reason == "watch"
+    rsp.send("c")
+    armed.trigger.finish()
+    armed.break_in()
+    said = rsp.wait_stop()
+    assert re.fullmatch(r"T05thread:[0-9a-f]+;", said.text)
+    assert rsp.request("?") == "S05"
+    rsp.send("c")
+    armed.back()
+    assert_free(armed)
+
+
