@@ -15,6 +15,12 @@ PYTEST := PYTHONDONTWRITEBYTECODE=1 /usr/bin/python3 -m pytest -p no:cacheprovid
 
 export KVER ARCH
 
+# The value of a variable that the user gave, in the environment or on the command line.
+named = $(if $(filter-out file,$(origin $(1))),$($(1)))
+
+# What 'apt-get install' has; the rig fetches later versions itself.
+SOURCE_PACKAGES = $(if $(KERNEL_SRC),,$(filter linux-source-6.%,$(addprefix linux-source-,$(or $(KVER),6.1 6.12))))
+
 .DEFAULT_GOAL := help
 .PHONY: help deps demo gdb console kernel test test-host fuzz clean clean-cache
 
@@ -26,7 +32,7 @@ help: ## list the targets
 	@echo '           K=EXPR (run the tests that match, as pytest -k), FUZZ_SECONDS=N'
 
 deps: ## install what everything below needs (Debian 12; apt-get, through sudo when not root)
-	@test-rig/install-deps.sh $(if $(KERNEL_SRC),,$(filter linux-source-6.%,linux-source-$(KVER)))
+	@test-rig/install-deps.sh $(SOURCE_PACKAGES)
 
 demo: deps ## build a kernel, boot it, and watch gdb stop on the store that changed a variable
 	@$(RIG) demo --kernel $(KVER) --arch $(ARCH)
@@ -40,7 +46,10 @@ console: ## connect this terminal to the console of the machine 'make gdb' runs
 kernel: deps ## build a kernel and print where the result lies (KVER, ARCH, STOCK, KERNEL_SRC)
 	@$(RIG) kernel --kernel $(KVER) --arch $(ARCH) $(RIG_SOURCE)
 
-test: deps ## run every test (KVER, K)
+# Every version and architecture, unless one is named.
+test: export KVER := $(call named,KVER)
+test: export ARCH := $(call named,ARCH)
+test: deps ## run every test, on every kernel unless KVER or ARCH name one (K)
 	@$(PYTEST) test-rig/tests $(if $(K),-k '$(K)')
 
 test-host: deps ## run the tests that need no guest: packets and plans, under sanitizers

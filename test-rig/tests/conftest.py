@@ -7,42 +7,70 @@ import contextlib
 import os
 import sys
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from kgdbrig import build  # noqa: E402
+from kgdbrig import arches, build, source  # noqa: E402
 from kgdbrig.build import Kernel  # noqa: E402
 from kgdbrig.target import Target  # noqa: E402
 
 #: A factory of booted targets, each ended with its test; see Target's arguments.
 Boot = Callable[..., Target]
 
+#: The version whose 32-bit kernel is tested.
+I386_VERSION = "6.12"
+
 _booted = pytest.StashKey[list[Target]]()
 
 
-@pytest.fixture(scope="session")
-def kver() -> str:
-    return os.environ.get("KVER", "6.12")
+@dataclass(frozen=True)
+class Platform:
+    """A kernel version and an architecture to test."""
+
+    version: str
+    arch: str
+
+    def __str__(self) -> str:
+        return f"{self.version}-{self.arch}"
+
+
+def platforms(*, i386: bool) -> list[Platform]:
+    """What is to be tested: KVER and ARCH from the environment, or all there is.
+
+    On i386 only the tests marked so, on the one version that is supported there.
+    """
+    versions = os.environ.get("KVER", "").split() or list(source.VERSIONS)
+    arches_ = os.environ.get("ARCH", "").split() or list(arches.ARCHES)
+    found = [Platform(version, "x86_64") for version in versions if "x86_64" in arches_]
+    if i386 and "i386" in arches_ and I386_VERSION in versions:
+        found.append(Platform(I386_VERSION, "i386"))
+    return found
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.addinivalue_line("markers", "i386: a test that also runs on a 32-bit kernel")
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    if "platform" in metafunc.fixturenames:
+        marked = metafunc.definition.get_closest_marker("i386") is not None
+        metafunc.parametrize("platform", platforms(i386=marked), ids=str, scope="session")
 
 
 @pytest.fixture(scope="session")
-def arch() -> str:
-    return os.environ.get("ARCH", "x86_64")
-
-
-@pytest.fixture(scope="session")
-def kernel(kver: str, arch: str) -> Kernel:
+def kernel(platform: Platform) -> Kernel:
     """The patched kernel, built if it is not in the cache."""
-    return build.build(kver, arch)
+    return build.build(platform.version, platform.arch)
 
 
 @pytest.fixture(scope="session")
-def stock_kernel(kver: str, arch: str) -> Kernel:
+def stock_kernel(platform: Platform) -> Kernel:
     """The same source and configuration without our patches."""
-    return build.build(kver, arch, stock=True)
+    return build.build(platform.version, platform.arch, stock=True)
 
 
 @pytest.fixture

@@ -5,9 +5,13 @@ from __future__ import annotations
 
 import re
 
+import pytest
+
 from conftest import Boot
 from kgdbrig.build import Kernel
 from kgdbrig.target import Target
+
+pytestmark = pytest.mark.i386
 
 HARDWARE_TESTS = ("hw breakpoint test", "hw write breakpoint test", "access write breakpoint test")
 

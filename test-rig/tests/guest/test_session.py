@@ -5,8 +5,12 @@ from __future__ import annotations
 
 import re
 
+import pytest
+
 from kgdbrig.gdb import Gdb
 from kgdbrig.target import Target
+
+pytestmark = pytest.mark.i386
 
 SET = "echo {} > /proc/sys/kernel/panic"
 GET = "cat /proc/sys/kernel/panic"

@@ -1,0 +1,97 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""The debug registers are shared with the perf layer: neither side takes the other's.
+
+The other side is the kernel's own samples/hw_breakpoint, which watches one
+exported variable on all CPUs and logs each access.
+"""
+
+from __future__ import annotations
+
+import pytest
+
+from conftest import Boot
+from drive import go_on_wire, prepare, stop_on_wire
+from kgdbrig.rsp import Rsp
+from kgdbrig.target import Target
+
+INSERT = "insmod /lib/modules/$(uname -r)/data_breakpoint.ko ksym=panic_timeout"
+REMOVE = "rmmod data_breakpoint"
+TOUCH = "echo 3 > /proc/sys/kernel/panic"
+SAMPLE_SAW_IT = "panic_timeout value is changed"
+
+
+@pytest.fixture
+def shared(boot: Boot) -> Target:
+    target = boot(smp=2)
+    prepare(target)
+    return target
+
+
+def set_and_go_on(target: Target, rsp: Rsp, *slots: int, expect: str = "OK") -> None:
+    for slot in slots:
+        assert rsp.request(f"Z2,{target.trigger.address(64 * slot):x},4") == expect
+    rsp.send("c")
+    target.back()
+
+
+def break_in(target: Target, rsp: Rsp) -> None:
+    target.break_in()
+    assert rsp.wait_stop().reason is None
+
+
+def assert_hits(target: Target, rsp: Rsp, *slots: int, value: int) -> None:
+    for slot in slots:
+        for cpu in range(target.smp):
+            said = stop_on_wire(target, rsp, "write", size=4, offset=64 * slot, value=value + cpu, cpu=cpu)
+            assert (said.reason, said.address) == ("watch", target.trigger.address(64 * slot))
+            go_on_wire(target, rsp)
+
+
+def test_perf_gets_what_is_left_and_all_of_it_back(shared: Target) -> None:
+    rsp = shared.attach_rsp()
+    set_and_go_on(shared, rsp, 0, 1, 2, 3)
+    assert "No space left on device" in shared.console.run(INSERT)
+    assert_hits(shared, rsp, 0, 1, 2, 3, value=1)
+
+    break_in(shared, rsp)
+    assert rsp.request(f"z2,{shared.trigger.address(64):x},4") == "OK"
+    set_and_go_on(shared, rsp)
+    shared.console.run(INSERT, check=True)
+    shared.console.run(TOUCH, check=True)
+    assert SAMPLE_SAW_IT in shared.kernel_log()
+    assert_hits(shared, rsp, 0, 2, 3, value=11)
+    shared.trigger.run("write", size=4, offset=64, value=9)
+
+    # The sample holds the fourth register now: it is not taken from it, and ours stay.
+    break_in(shared, rsp)
+    set_and_go_on(shared, rsp, 1, expect="E28")
+    assert "perf or ptrace holds the remaining debug registers" in shared.kernel_log()
+    assert_hits(shared, rsp, 0, 2, 3, value=21)
+    shared.console.run("dmesg -c > /dev/null")
+    shared.console.run(TOUCH, check=True)
+    assert SAMPLE_SAW_IT in shared.kernel_log()
+
+    shared.console.run(REMOVE, check=True)
+    break_in(shared, rsp)
+    set_and_go_on(shared, rsp, 1)
+    assert_hits(shared, rsp, 0, 1, 2, 3, value=31)
+
+    break_in(shared, rsp)
+    rsp.request("D")
+    shared.back()
+    assert shared.breakpoints_armed() == [0, 0]
+    shared.console.run(INSERT, check=True)
+    shared.console.run(REMOVE, check=True)
+
+
+def test_a_register_that_perf_holds_is_no_reason_to_stop(shared: Target) -> None:
+    """The sample's own hits never enter the debugger, and do not delay ours."""
+    shared.console.run(INSERT, check=True)
+    rsp = shared.attach_rsp()
+    set_and_go_on(shared, rsp, 0, 1, 2)
+    mark = shared.tap.mark()
+    for _ in range(3):
+        shared.console.run(TOUCH, check=True)
+    assert not [packet for packet in shared.tap.since(mark) if packet.data.startswith(b"T")]
+    assert shared.kernel_log().count(SAMPLE_SAW_IT) == 3
+    assert_hits(shared, rsp, 0, 1, 2, value=1)
