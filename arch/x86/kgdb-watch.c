@@ -10,6 +10,8 @@
  * them. It knows of them only what the accounting says, and that
  * perf_bp_event() hands their hits to kgdb_watch_perf_event().
  */
+#include <linux/bits.h>
+#include <linux/compiler.h>
 #include <linux/cpuhotplug.h>
 #include <linux/cpumask.h>
 #include <linux/hw_breakpoint.h>
@@ -23,6 +25,7 @@
 #include <linux/perf_event.h>
 #include <linux/smp.h>
 
+#include <asm/cpufeature.h>
 #include <asm/debugreg.h>
 #include <asm/hw_breakpoint.h>
 #include <asm/processor.h>
@@ -51,6 +54,8 @@ static struct {
 
 DEFINE_PER_CPU(unsigned int, kgdb_db_depth);
 DEFINE_PER_CPU(bool, kgdb_dr7_changed);
+DEFINE_PER_CPU(unsigned int, kgdb_stale_slots);
+DEFINE_PER_CPU(unsigned int, kgdb_unread_slots);
 
 /*
  * Runs in the debug exception before kgdb_notify(), which then takes the CPU
@@ -62,8 +67,13 @@ static void kgdb_hw_overflow_handler(struct perf_event *event,
 {
 	struct kgdb_slot_event *slot =
 		container_of(event, struct kgdb_slot_event, event);
+	unsigned int i = slot - this_cpu_ptr(slot_events);
+	unsigned int generation = READ_ONCE(slot->generation);
 
-	kgdb_hit_record(slot - this_cpu_ptr(slot_events), slot->generation);
+	/* In this order: the slot may change between any two instructions */
+	barrier();
+	if (!(this_cpu_read(kgdb_stale_slots) & BIT(i)))
+		kgdb_hit_record(i, generation);
 }
 NOKPROBE_SYMBOL(kgdb_hw_overflow_handler);
 
@@ -125,7 +135,7 @@ static void release_on(unsigned int slot, const struct cpumask *cpus)
 	int cpu;
 
 	for_each_cpu(cpu, cpus)
-		dbg_release_bp_slot(&per_cpu(slot_events, cpu)[slot].event);
+		dbg_release_bp_slot(&per_cpu_ptr(&slot_events[slot], cpu)->event);
 }
 
 /*
@@ -140,7 +150,7 @@ static int reserve(unsigned int slot, const char **why)
 
 	cpumask_clear(&done);
 	for_each_possible_cpu(cpu) {
-		event = &per_cpu(slot_events, cpu)[slot].event;
+		event = &per_cpu_ptr(&slot_events[slot], cpu)->event;
 		event->cpu = cpu;
 		event->attr = slot_config[slot].attr;
 		event->overflow_handler = kgdb_hw_overflow_handler;
@@ -190,50 +200,79 @@ bool kgdb_arch_slot_release(unsigned int slot)
 	 * it in between, so it is the first CPU that fails or none.
 	 */
 	for_each_possible_cpu(cpu) {
-		if (dbg_release_bp_slot(&per_cpu(slot_events, cpu)[slot].event))
+		if (dbg_release_bp_slot(&per_cpu_ptr(&slot_events[slot], cpu)->event))
 			return false;
 	}
 	return true;
 }
 
-static void uninstall(struct kgdb_slot_event *slot)
+static bool uninstall(struct kgdb_slot_event *slot)
 {
 	if (!slot->installed)
-		return;
+		return false;
 	arch_uninstall_hw_breakpoint(&slot->event);
 	slot->installed = false;
+	return true;
 }
 NOKPROBE_SYMBOL(uninstall);
 
-static void install(struct kgdb_slot_event *slot, unsigned int i,
+static bool install(struct kgdb_slot_event *slot, unsigned int i,
 		    unsigned int generation)
 {
 	if (slot->installed)
-		return;
+		return false;
 	slot->event.attr = slot_config[i].attr;
 	slot->event.hw.info = slot_config[i].hw;
 	slot->generation = generation;
 	slot->installed = !arch_install_hw_breakpoint(&slot->event);
+	return true;
 }
 NOKPROBE_SYMBOL(install);
+
+/* Has this CPU hit something that no handler has read yet? */
+static bool hit_unread(void)
+{
+	unsigned long dr6;
+
+#ifdef X86_FEATURE_FRED
+	/* The hit is on the stack, and what DR6 holds is of no account */
+	if (cpu_feature_enabled(X86_FEATURE_FRED))
+		return false;
+#endif
+	get_debugreg(dr6, 6);
+	return dr6 & DR_TRAP_BITS;
+}
+NOKPROBE_SYMBOL(hit_unread);
+
+/* What DR6, or the handler this CPU may be in, knows of these slots is void */
+static void forget_hits(unsigned int changed)
+{
+	if (hit_unread())
+		this_cpu_or(kgdb_unread_slots, changed);
+	this_cpu_or(kgdb_stale_slots, changed);
+}
+NOKPROBE_SYMBOL(forget_hits);
 
 void kgdb_arch_slots_sync(void)
 {
 	struct kgdb_slot_event *slot = this_cpu_ptr(slot_events);
 	unsigned int generation[KGDB_HW_SLOTS];
 	bool wanted[KGDB_HW_SLOTS];
+	unsigned int changed = 0;
 	int i;
 
 	/* Take out first: what comes in may need the register */
 	for (i = 0; i < KGDB_HW_SLOTS; i++) {
 		wanted[i] = kgdb_slot_wanted(i, &generation[i]);
 		if (!wanted[i] || slot[i].generation != generation[i])
-			uninstall(&slot[i]);
+			changed |= uninstall(&slot[i]) ? BIT(i) : 0;
 	}
 	for (i = 0; i < KGDB_HW_SLOTS; i++) {
 		if (wanted[i])
-			install(&slot[i], i, generation[i]);
+			changed |= install(&slot[i], i, generation[i]) ? BIT(i) : 0;
 	}
+	if (changed)
+		forget_hits(changed);
 
 	/*
 	 * Inside #DB or NMI breakpoints stay disabled until the handler

@@ -9,6 +9,8 @@ import pytest
 
 from conftest import Boot
 from drive import go_on, go_on_wire, prepare, stop_in_gdb, stop_on_wire, watched
+from kgdbrig import trigger
+from kgdbrig.rsp import Rsp
 from kgdbrig.target import Target
 
 
@@ -85,7 +87,6 @@ def test_set_while_another_is_armed(boot: Boot) -> None:
 
 def test_every_cpu_at_once(boot: Boot) -> None:
     """Four CPUs store at the same time: four stops, one after another, each with its own thread."""
-    from kgdbrig import trigger
     target = boot(smp=4)
     prepare(target)
     address = target.trigger.address(0)
@@ -121,3 +122,52 @@ def test_a_cpu_that_comes_online_later_is_armed(boot: Boot) -> None:
     gdb.command("delete")
     go_on(target, gdb)
     assert target.breakpoints_armed() == [0, 0]
+
+
+@pytest.mark.parametrize("instead", [False, True], ids=["removed", "replaced"])
+def test_a_waiting_hit_is_dropped_with_its_watchpoint(boot: Boot, instead: bool) -> None:
+    """CPUs that hit while another is in the debugger wait; gdb takes their watchpoints away; nobody hears of them.
+
+    Nor is such a hit blamed on what gdb watches `instead` in the same slots.
+    All CPUs store all the time, so that they hit together when they are let go.
+    """
+    target = boot(smp=4)
+    prepare(target)
+    address = target.trigger.address(0)
+    hit = [f"2,{address + 64 * cpu:x},4" for cpu in range(4)]
+    other = [f"2,{address + 1024 + 64 * cpu:x},8" for cpu in range(4)] if instead else []
+    masters = target.symbol("masters_in_kgdb")
+    for cpu in range(4):
+        line = trigger.line("write", size=4, offset=64 * cpu, value=1, cpu=cpu, count=10_000_000)
+        target.console.run(f"echo '{line}' > /sys/kernel/debug/kgdb_trigger/run 2>/dev/null &")
+
+    rsp = target.attach_rsp()
+    waited, rounds = 0, 0
+    while waited < 10:
+        rounds += 1
+        assert rounds < 200, f"in {rounds} rounds only {waited} hits had to wait"
+        exchange(rsp, other if rounds > 1 else [], hit)
+        rsp.send("c")
+        assert rsp.wait_stop().reason == "watch"
+        # The CPU in the debugger, and those that wait to get there with a hit of their own.
+        waited += int.from_bytes(rsp.read_memory(masters, 4), "little") - 1
+        exchange(rsp, hit, other)
+        mark = target.tap.mark()
+        rsp.send("c")
+        target.back()
+        assert target.breakpoints_armed() == [len(other)] * 4
+        assert not [packet for packet in target.tap.since(mark) if packet.data.startswith(b"T")]
+        target.break_in()
+        assert rsp.wait_stop().reason is None
+    exchange(rsp, other, [])
+    rsp.send("c")
+    target.back()
+    target.console.run("kill $(jobs -p); wait")
+
+
+def exchange(rsp: Rsp, old: list[str], new: list[str]) -> None:
+    """Remove and insert watchpoints, named as in a Z packet."""
+    for spec in old:
+        rsp.request(f"z{spec}")
+    for spec in new:
+        assert rsp.request(f"Z{spec}") == "OK"

@@ -27,6 +27,30 @@ DECLARE_PER_CPU(unsigned int, kgdb_db_depth);
 DECLARE_PER_CPU(bool, kgdb_dr7_changed);
 DECLARE_PER_CPU(unsigned long, cpu_dr7);
 
+/*
+ * Bitmaps of slots. The round-up NMI may come between the access that hits and
+ * the overflow handler, and this CPU may leave the round-up with other
+ * watchpoints in its slots: DR6 then speaks of the old ones. What DR6 said of
+ * kgdb_stale_slots is void. kgdb_unread_slots are those that changed while
+ * DR6 held a hit which no handler had read.
+ */
+DECLARE_PER_CPU(unsigned int, kgdb_stale_slots);
+DECLARE_PER_CPU(unsigned int, kgdb_unread_slots);
+
+/* Called by #DB before it reads DR6 */
+static __always_inline void kgdb_dr6_read_begin(void)
+{
+	this_cpu_write(kgdb_stale_slots, this_cpu_read(kgdb_unread_slots));
+	barrier();
+}
+
+/* Called by #DB when it has read and reset DR6 */
+static __always_inline void kgdb_dr6_read_end(void)
+{
+	barrier();
+	this_cpu_write(kgdb_unread_slots, 0);
+}
+
 /* Called by local_db_save() */
 static __always_inline void kgdb_db_save(void)
 {
@@ -44,6 +68,8 @@ static __always_inline unsigned long kgdb_db_restore(unsigned long dr7)
 	return this_cpu_read(cpu_dr7);
 }
 #else
+static __always_inline void kgdb_dr6_read_begin(void) { }
+static __always_inline void kgdb_dr6_read_end(void) { }
 static __always_inline void kgdb_db_save(void) { }
 static __always_inline unsigned long kgdb_db_restore(unsigned long dr7)
 {
