@@ -10,13 +10,14 @@ from types import TracebackType
 
 from kgdbrig.build import Kernel
 from kgdbrig.console import Console
-from kgdbrig.errors import RigError
+from kgdbrig.errors import RigError, RigTimeout
 from kgdbrig.gdb import Gdb
 from kgdbrig.machine import Machine
 from kgdbrig.oracle import Oracle
 from kgdbrig.rsp import Rsp
 from kgdbrig.tap import Tap
 from kgdbrig.trigger import Trigger
+from kgdbrig.wait import Deadline
 
 #: DR7's enable bits L0, G0 to L3, G3 (SDM vol. 3B, 18.2.4).
 DR7_ENABLE_MASK = 0xFF
@@ -98,6 +99,18 @@ class Target:
     def breakpoints_armed(self) -> list[int]:
         """How many debug registers each virtual CPU has enabled, as QEMU sees it."""
         return [bin(_per_slot(registers["DR7"])).count("1") for registers in self.machine.debug_registers()]
+
+    def expect_armed(self, count: int, timeout: float = 10) -> None:
+        """Wait until every virtual CPU has `count` debug registers enabled.
+
+        A CPU has none enabled while it is inside a debug exception or an NMI,
+        which may be so for a moment after the machine has gone on.
+        """
+        deadline = Deadline(timeout)
+        while (armed := self.breakpoints_armed()) != [count] * self.smp:
+            if deadline.passed():
+                raise RigTimeout(f"{count} debug registers enabled on each CPU (there are {armed})", timeout,
+                                 self.report())
 
     def kernel_log(self) -> str:
         return self.console.run("dmesg")

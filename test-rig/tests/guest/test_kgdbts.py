@@ -30,7 +30,7 @@ def test_the_suite_passes(boot: Boot) -> None:
         assert f"kgdbts:RUN {name}" in log
     assert "ERROR" not in log and "WARNING" not in log
     assert "Unregistered I/O driver kgdbts" in log
-    assert target.breakpoints_armed() == [0, 0]
+    target.expect_armed(0)
 
 
 def test_the_suite_fails_on_the_stock_kernel(boot: Boot, stock_kernel: Kernel) -> None:

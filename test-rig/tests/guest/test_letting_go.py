@@ -23,7 +23,7 @@ def armed(boot: Boot) -> Target:
 
 def assert_free(target: Target) -> None:
     """Nothing armed, and perf can have all four slots of each CPU."""
-    assert target.breakpoints_armed() == [0] * CPUS
+    target.expect_armed(0)
     for cpu in range(CPUS):
         target.trigger.run("write", size=4, offset=0, value=0x100 + cpu, cpu=cpu)
 
@@ -33,7 +33,7 @@ def test_delete_and_disable(armed: Target, command: str) -> None:
     gdb = armed.attach_gdb()
     gdb.command(f"watch {watched(armed, 0, 4)}")
     armed.resume(gdb)
-    assert armed.breakpoints_armed() == [1] * CPUS
+    armed.expect_armed(1)
     stop_in_gdb(armed, gdb, "write", size=4, offset=0, value=1, cpu=1)
     gdb.command(command)
     go_on(armed, gdb)
@@ -44,7 +44,7 @@ def test_delete_and_disable(armed: Target, command: str) -> None:
         gdb.wait_stop()
         gdb.command("enable")
         armed.resume(gdb)
-        assert armed.breakpoints_armed() == [1] * CPUS
+        armed.expect_armed(1)
         assert "hit Hardware watchpoint 1: " in stop_in_gdb(armed, gdb, "write", size=4, offset=0, value=2)
 
 

@@ -51,7 +51,7 @@ def test_bad_packets_change_nothing(target: Target) -> None:
         assert answer.startswith("E") and answer[1:].isdigit() and len(answer) == 3, (packet, answer)
     rsp.send("c")
     target.back()
-    assert target.breakpoints_armed() == [1]
+    target.expect_armed(1)
 
     log = [line for line in target.kernel_log().splitlines() if "KGDB: " in line]
     reasons = [line for line in log if "refused" in line or "not removed" in line]
@@ -75,7 +75,7 @@ def test_the_good_ones(target: Target) -> None:
         assert rsp.request(packet) == "OK", packet
     rsp.send("c")
     target.back()
-    assert target.breakpoints_armed() == [3]
+    target.expect_armed(3)
 
     target.break_in()
     rsp.wait_stop()
@@ -83,7 +83,7 @@ def test_the_good_ones(target: Target) -> None:
         assert rsp.request(packet) == "OK", packet
     rsp.send("c")
     target.back()
-    assert target.breakpoints_armed() == [0]
+    target.expect_armed(0)
 
 
 @pytest.mark.parametrize("size", [1, 2, 4, 8])
@@ -105,7 +105,7 @@ def test_the_exact_stop_replies(target: Target, size: int) -> None:
             assert rsp.request("?") == said.text
             assert rsp.request("?") == said.text
         go_on_wire(target, rsp)
-    assert target.breakpoints_armed() == [0]
+    target.expect_armed(0)
 
 
 def test_a_fifth_is_refused_and_four_stay(target: Target) -> None:
@@ -117,7 +117,7 @@ def test_a_fifth_is_refused_and_four_stay(target: Target) -> None:
     assert rsp.request(f"Z2,{address + 256:x},4") == "E28"
     rsp.send("c")
     target.back()
-    assert target.breakpoints_armed() == [4]
+    target.expect_armed(4)
     for slot in range(4):
         said = stop_on_wire(target, rsp, "write", size=4, offset=64 * slot, value=1)
         assert said.address == address + 64 * slot

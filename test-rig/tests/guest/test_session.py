@@ -57,7 +57,7 @@ def test_the_demo_session(target: Target) -> None:
     assert target.console.finish().strip() == "8"
     target.console.run(SET.format(9))
     assert target.console.run(GET).strip() == "9"
-    assert target.breakpoints_armed() == [0]
+    target.expect_armed(0)
 
 
 def test_rwatch_falls_back_to_an_access_watchpoint(target: Target) -> None:

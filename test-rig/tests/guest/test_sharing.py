@@ -79,7 +79,7 @@ def test_perf_gets_what_is_left_and_all_of_it_back(shared: Target) -> None:
     break_in(shared, rsp)
     rsp.request("D")
     shared.back()
-    assert shared.breakpoints_armed() == [0, 0]
+    shared.expect_armed(0)
     shared.console.run(INSERT, check=True)
     shared.console.run(REMOVE, check=True)
 

@@ -28,7 +28,7 @@ def test_a_hit_on_each_cpu_with_its_thread(boot: Boot, smp: int) -> None:
     gdb = target.attach_gdb()
     gdb.command(f"watch {watched(target, 64, 4)}")
     target.resume(gdb)
-    assert target.breakpoints_armed() == [1] * smp
+    target.expect_armed(1)
 
     value = 0
     for cpu in [0, *range(smp - 1, -1, -1)]:
@@ -73,14 +73,14 @@ def test_set_while_another_is_armed(boot: Boot) -> None:
     stop_in_gdb(target, gdb, "write", size=4, offset=0, value=1, cpu=2)
     gdb.command(f"watch {watched(target, 64, 4)}")
     go_on(target, gdb)
-    assert target.breakpoints_armed() == [2] * 4
+    target.expect_armed(2)
     for cpu in range(4):
         said = stop_in_gdb(target, gdb, "write", size=4, offset=64, value=cpu + 1, cpu=cpu)
         assert "hit Hardware watchpoint 2: " in said
         if cpu == 3:
             gdb.command("delete 1")
         go_on(target, gdb)
-    assert target.breakpoints_armed() == [1] * 4
+    target.expect_armed(1)
     for cpu in range(4):
         target.trigger.run("write", size=4, offset=0, value=cpu + 7, cpu=cpu)
 
@@ -121,7 +121,7 @@ def test_a_cpu_that_comes_online_later_is_armed(boot: Boot) -> None:
     assert "hit Hardware watchpoint 1: " in said
     gdb.command("delete")
     go_on(target, gdb)
-    assert target.breakpoints_armed() == [0, 0]
+    target.expect_armed(0)
 
 
 @pytest.mark.parametrize("instead", [False, True], ids=["removed", "replaced"])
@@ -155,7 +155,7 @@ def test_a_waiting_hit_is_dropped_with_its_watchpoint(boot: Boot, instead: bool)
         mark = target.tap.mark()
         rsp.send("c")
         target.back()
-        assert target.breakpoints_armed() == [len(other)] * 4
+        target.expect_armed(len(other))
         assert not [packet for packet in target.tap.since(mark) if packet.data.startswith(b"T")]
         target.break_in()
         assert rsp.wait_stop().reason is None
