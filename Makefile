@@ -22,20 +22,23 @@ named = $(if $(filter-out file,$(origin $(1))),$($(1)))
 SOURCE_PACKAGES = $(if $(KERNEL_SRC),,$(filter linux-source-6.%,$(addprefix linux-source-,$(or $(KVER),6.1 6.12))))
 
 .DEFAULT_GOAL := help
-.PHONY: help deps demo gdb console kernel test test-host fuzz clean clean-cache
+.PHONY: help deps demo compare gdb console kernel test test-host fuzz series check clean clean-cache
 
 help: ## list the targets
 	@echo 'Targets:'
 	@sed -n 's/^\([a-z-]*\):[^#]*## \(.*\)/  \1\t\2/p' $(firstword $(MAKEFILE_LIST)) | expand -t 16
 	@echo
 	@echo 'Variables: KVER=$(KVER) ARCH=$(ARCH) STOCK=1 (without our patches) KERNEL_SRC=PATH (a tree of your own)'
-	@echo '           K=EXPR (run the tests that match, as pytest -k), FUZZ_SECONDS=N'
+	@echo '           K=EXPR (run the tests that match, as pytest -k), FUZZ_SECONDS=N, OUTPUT=DIR'
 
 deps: ## install what everything below needs (Debian 12; apt-get, through sudo when not root)
 	@test-rig/install-deps.sh $(SOURCE_PACKAGES)
 
 demo: deps ## build a kernel, boot it, and watch gdb stop on the store that changed a variable
 	@$(RIG) demo --kernel $(KVER) --arch $(ARCH)
+
+compare: deps ## the same scenarios on the stock and the patched kernel, in a table (KVER)
+	@$(RIG) compare --kernel $(KVER) --arch $(ARCH)
 
 gdb: deps ## the same machine with gdb at the prompt (STOCK, KERNEL_SRC)
 	@$(RIG) gdb --kernel $(KVER) --arch $(ARCH) $(RIG_SOURCE)
@@ -57,6 +60,12 @@ test-host: deps ## run the tests that need no guest: packets and plans, under sa
 
 fuzz: deps ## fuzz the packet parser for FUZZ_SECONDS (default 300)
 	@$(MAKE) --no-print-directory -C gdbstub/tests fuzz FUZZ_SECONDS=$(or $(FUZZ_SECONDS),300)
+
+series: deps ## write the kernel code as patches that 'git am' takes (KVER, OUTPUT)
+	@$(RIG) series --kernel $(KVER) $(if $(OUTPUT),--output '$(OUTPUT)')
+
+check: deps ## run checkpatch, sparse, W=1 and builds in many configurations on them (KVER, ARCH)
+	@$(RIG) check --kernel $(KVER) --arch $(ARCH)
 
 clean: ## remove what a run leaves in the checkout
 	@find . -path ./.git -prune -o -name __pycache__ -type d -exec rm -rf {} +

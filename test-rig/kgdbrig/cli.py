@@ -93,6 +93,12 @@ def _gdb(options: argparse.Namespace) -> int:
 def _demo(options: argparse.Namespace) -> int:
     from kgdbrig.demo import run
 
+    return run(options.kernel, options.arch, stock=options.stock)
+
+
+def _compare(options: argparse.Namespace) -> int:
+    from kgdbrig.compare import run
+
     return run(options.kernel, options.arch)
 
 
@@ -104,11 +110,32 @@ def _console(options: argparse.Namespace) -> int:
     return 0
 
 
+def _series(options: argparse.Namespace) -> int:
+    from kgdbrig.series import write
+
+    mails = write(options.kernel, options.output)
+    directory = mails[0].parent
+    print(f"rig: {len(mails) - 1} patches and a cover letter; on a bare tree: git am {directory}/0*[1-9]*.patch",
+          file=sys.stderr)
+    print(directory)
+    return 0
+
+
+def _check(options: argparse.Namespace) -> int:
+    from kgdbrig.check import run
+
+    def say(line: str) -> None:
+        print(line, flush=True)
+
+    return 0 if run(options.kernel, options.arch, say) else 1
+
+
 def _clean_cache(_options: argparse.Namespace) -> int:
     import shutil
 
     directory = paths.cache()
-    for part in ("src", "tree", "obj", "kernels", "initramfs", "oracle", "locks"):
+    for part in ("src", "tree", "obj", "kernels", "initramfs", "busybox", "tmp", "oracle", "demo", "series", "bare",
+                 "locks"):
         shutil.rmtree(directory / part, ignore_errors=True)
     print(f"rig: emptied {directory}", file=sys.stderr)
     return 0
@@ -151,7 +178,21 @@ def _parser() -> argparse.ArgumentParser:
     command = commands.add_parser("gdb", parents=[machine], help="boot a kernel and start gdb on it")
     command.set_defaults(run=_gdb)
     command = commands.add_parser("demo", parents=[kernel], help="play a session with watchpoints")
+    command.add_argument("--stock", action="store_true", help="on a kernel without our patches, where it fails")
     command.set_defaults(run=_demo)
+    command = commands.add_parser("compare", parents=[kernel],
+                                  help="try the same on the stock and the patched kernel, and print a table")
+    command.set_defaults(run=_compare)
+    command = commands.add_parser("series", help="write the kernel code as patches for a mailing list",
+                                  description="Writes a series that 'git am' applies to a bare tree of the kernel "
+                                  "version, with a cover letter, and prints where. $SOURCE_DATE_EPOCH dates it.")
+    command.add_argument("--kernel", metavar="VERSION", default=DEFAULT_VERSION, choices=list(source.VERSIONS),
+                         help=f"kernel version: {', '.join(source.VERSIONS)} (default {DEFAULT_VERSION})")
+    command.add_argument("--output", metavar="DIR", type=Path,
+                         help="an empty directory, or one that holds an older series (default: in the cache)")
+    command.set_defaults(run=_series)
+    command = commands.add_parser("check", parents=[kernel], help="run checkpatch, sparse and builds on the series")
+    command.set_defaults(run=_check)
     command = commands.add_parser("console", help="connect this terminal to a guest's console")
     command.add_argument("socket", nargs="?", type=Path, help="console socket (default: that of the newest machine)")
     command.set_defaults(run=_console)
