@@ -19,18 +19,23 @@ packages="
 	cpio
 	flex
 	gdb-multiarch
+	git
+	gpg
+	gpg-agent
 	kmod
 	libclang-rt-14-dev
 	libelf-dev
 	libssl-dev
 	linux-source-6.12
 	patch
+	perl
 	python3
 	python3-pexpect
 	python3-pytest
 	qemu-system-x86
 	quilt
 	rsync
+	sparse
 	xz-utils
 "
 

@@ -13,16 +13,20 @@ class Arch:
     """One architecture: how its kernel is built and which machine runs it.
 
     `early` holds the kernel parameters that make the kgdb port a boot console
-    KGDB can use before the serial driver is there.
+    KGDB can use before the serial driver is there.  `debian` is what Debian
+    calls the architecture where its programs are not those of this machine,
+    and have to be fetched.
     """
 
     name: str
     make_arch: str              # ARCH= of kbuild
+    configs: tuple[str, ...]    # fragments of its configuration, without .config
+    pointer: int                # bytes
     image: str                  # target of kbuild
     image_path: str             # where that lies in the object directory
     qemu: str
     machine: tuple[str, ...]    # QEMU's options for the machine and its CPU
-    busybox: str
+    debian: str
     console_tty: str
     kgdb_tty: str
     early: str
@@ -31,8 +35,14 @@ class Arch:
 
 ARCHES: dict[str, Arch] = {
     "x86_64": Arch(
-        name="x86_64", make_arch="x86_64", image="bzImage", image_path="arch/x86/boot/bzImage",
-        qemu="qemu-system-x86_64", machine=("-machine", "pc"), busybox="/bin/busybox",
+        name="x86_64", make_arch="x86_64", configs=("x86", "x86_64"), pointer=8,
+        image="bzImage", image_path="arch/x86/boot/bzImage",
+        qemu="qemu-system-x86_64", machine=("-machine", "pc"), debian="",
+        console_tty="ttyS0", kgdb_tty="ttyS1", early="earlycon=uart8250,io,0x2f8,115200", objects=1140),
+    "i386": Arch(
+        name="i386", make_arch="i386", configs=("x86", "i386"), pointer=4,
+        image="bzImage", image_path="arch/x86/boot/bzImage",
+        qemu="qemu-system-i386", machine=("-machine", "pc"), debian="i386",
         console_tty="ttyS0", kgdb_tty="ttyS1", early="earlycon=uart8250,io,0x2f8,115200", objects=1140),
 }
 

@@ -124,7 +124,7 @@ def build(version: str, arch: str, *, stock: bool = False, kernel_src: Path | No
 
 def fragments(config: str, version: str, arch: str, stock: bool) -> tuple[Path, ...]:
     """The fragments of a configuration in the order they are merged; a later line wins."""
-    required = ["common", arch] + ["watchpoint"] * (not stock) + [config] * (config != "default")
+    required = ["common", *arches.find(arch).configs] + ["watchpoint"] * (not stock) + [config] * (config != "default")
     optional = [version, f"{version}-{arch}"]
     missing = [name for name in required if not (paths.CONFIGS / f"{name}.config").is_file()]
     if missing:
@@ -136,6 +136,8 @@ def fragments(config: str, version: str, arch: str, stock: bool) -> tuple[Path, 
 def _recipe(version: str, arch: str, stock: bool, kernel_src: Path | None, config: str,
             progress: TextIO | None) -> _Recipe:
     layout = arches.find(arch)
+    found = source.find(version, kernel_src, progress)
+    version = found.version
     laid = Overlay() if stock else overlay.load(version)
     compiler = ""
     for program in ("gcc", "ld"):
@@ -147,8 +149,7 @@ def _recipe(version: str, arch: str, stock: bool, kernel_src: Path | None, confi
                if path.name in ("Makefile", "Kbuild") or path.suffix in (".c", ".h", ".S") and ".mod." not in path.name}
     if not trigger:
         raise RigError(f"{paths.TRIGGER} has no sources: the checkout is not complete")
-    return _Recipe(version, layout, stock, config, source.find(version, kernel_src, progress), laid,
-                   fragments(config, version, arch, stock), trigger, compiler)
+    return _Recipe(version, layout, stock, config, found, laid, fragments(config, version, arch, stock), trigger, compiler)
 
 
 def _finished(directory: Path) -> Kernel | None:
@@ -168,7 +169,7 @@ def _make(recipe: _Recipe, key: str, directory: Path, progress: TextIO | None) -
     """Build in the family's object directory, and put the result in place; the caller holds the lock."""
     objects = paths.cache_dir("obj", recipe.family)
     tree = recipe.source.directory
-    if not recipe.stock or not recipe.source.exact:
+    if not recipe.stock or not recipe.source.cached:
         tree = paths.cache_dir("tree") / (recipe.source.name + "-stock" * recipe.stock)
         with paths.locked(f"tree-{tree.name}", progress):
             overlay.apply(recipe.source, recipe.overlay, tree, progress)
@@ -179,9 +180,9 @@ def _make(recipe: _Recipe, key: str, directory: Path, progress: TextIO | None) -
 
 
 def _compile(recipe: _Recipe, key: str, tree: Path, objects: Path, directory: Path, progress: TextIO | None) -> None:
-    kbuild = _Kbuild(recipe, tree, objects, progress)
-    kbuild.configure()
-    kbuild.compile()
+    kbuild = Kbuild(recipe.arch, recipe.source, tree, objects)
+    kbuild.configure(recipe.fragments, progress)
+    kbuild.compile(f"Linux {recipe.version} {recipe.arch.name}{' stock' * recipe.stock}", progress)
     release = (objects / "include/config/kernel.release").read_text(encoding="utf-8").strip()
     trigger = objects.with_name(f"{objects.name}.trigger")  # a path that stays: it is in the debugging information
     shutil.rmtree(trigger, ignore_errors=True)
@@ -192,49 +193,56 @@ def _compile(recipe: _Recipe, key: str, tree: Path, objects: Path, directory: Pa
     _install(recipe, key, release, tree, objects, trigger, directory)
 
 
-class _Kbuild:
-    """make in one object directory."""
+class Kbuild:
+    """make in one object directory, for a tree that came from `origin`."""
 
-    def __init__(self, recipe: _Recipe, tree: Path, objects: Path, progress: TextIO | None) -> None:
-        self._recipe = recipe
+    def __init__(self, arch: Arch, origin: Source, tree: Path, objects: Path) -> None:
+        self._arch = arch
+        self._origin = origin
         self._tree = tree
         self._objects = objects
-        self._progress = progress
         self._log = objects / "rig-build.log"
         self._environment = {name: value for name, value in os.environ.items() if name not in _FOREIGN}
         self._environment.update(_REPRODUCIBLE)
         self._log.write_bytes(b"")
 
-    def configure(self) -> None:
-        """Write .config, and check that every line of the fragments is in it."""
-        wanted = _settings(self._recipe.fragments)
+    def configure(self, fragments: tuple[Path, ...], progress: TextIO | None = None) -> None:
+        """Write .config, and check that every line of the fragments is in it.
+
+        In a tree of another version than the fragments are for, only KGDB's
+        own lines must be; `progress` is told of the others.
+        """
+        wanted = _settings(fragments)
         # The fragments are merged beside, so that a .config that stays the same keeps its time.
         with tempfile.TemporaryDirectory(prefix="rig-config-") as temporary:
             merged = Path(temporary) / ".config"
             configured = {**self._environment, "KCONFIG_CONFIG": str(merged)}
             self._run("tinyconfig", self._command("tinyconfig"), configured)
             self._run("merge_config.sh", [str(self._tree / "scripts/kconfig/merge_config.sh"), "-m", "-O", temporary,
-                                          str(merged), *map(str, self._recipe.fragments)], configured)
+                                          str(merged), *map(str, fragments)], configured)
             self._run("olddefconfig", self._command("olddefconfig"), configured)
             content = merged.read_bytes()
         final = _parse(content.decode())
         for symbol, (value, place) in wanted.items():
             if final.get(symbol, "n") != value:
-                raise RigError(f"{place}: {symbol}={value} does not take in {self._recipe.source.identity} "
-                               f"(it is {final.get(symbol, 'n')}): a dependency is missing, or there is no such symbol")
+                said = (f"{place}: {symbol}={value} does not take in {self._origin.identity} "
+                        f"(it is {final.get(symbol, 'n')}): a dependency is missing, or there is no such symbol")
+                if self._origin.linux == self._origin.version or symbol.startswith("CONFIG_KGDB"):
+                    raise RigError(said)
+                if progress is not None:
+                    print(f"rig: note: {said}", file=progress, flush=True)
         config = self._objects / ".config"
         if not config.exists() or config.read_bytes() != content:
             config.write_bytes(content)
 
-    def compile(self) -> None:
-        """Build the image, the modules and the gdb scripts."""
-        recipe = self._recipe
+    def compile(self, what: str, progress: TextIO | None) -> None:
+        """Build the image, the modules and the gdb scripts of `what`."""
         counted = self._objects / "rig-objects"
         full = not (self._objects / "vmlinux").exists()
         done = sum(name.endswith(".o") for _, _, names in os.walk(self._objects) for name in names) if full else 0
-        total = int(counted.read_text(encoding="ascii")) if counted.exists() else recipe.arch.objects
-        line = Progress(f"building Linux {recipe.version} {recipe.arch.name}{' stock' * recipe.stock}", self._progress)
-        command = self._command(recipe.arch.image, "modules", "scripts_gdb")
+        total = int(counted.read_text(encoding="ascii")) if counted.exists() else self._arch.objects
+        line = Progress(f"building {what}", progress)
+        command = self._command(self._arch.image, "modules", "scripts_gdb")
         with self._log.open("ab") as log, subprocess.Popen(
                 command, env=self._environment, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
                 stderr=subprocess.STDOUT) as make:
@@ -253,7 +261,7 @@ class _Kbuild:
                 raise
         if make.returncode != 0:
             line.failed()
-            raise BuildError(f"building Linux {recipe.version} {recipe.arch.name}", self._log, _tail(self._log))
+            raise BuildError(f"building {what}", self._log, _tail(self._log))
         if full:
             counted.write_text(f"{max(done, 1)}\n", encoding="ascii")
         line.done(f"{done} objects")
@@ -262,9 +270,14 @@ class _Kbuild:
         """Build the out-of-tree module in `directory` against this kernel."""
         self._run("building the guest's trigger module", self._command(f"M={directory}", "modules"), self._environment)
 
+    def make(self, *targets: str) -> subprocess.CompletedProcess[str]:
+        """Build single targets; their output, and whether it worked, is the caller's to judge."""
+        return subprocess.run(self._command("--keep-going", *targets), env=self._environment, stdin=subprocess.DEVNULL,
+                              stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors="replace", check=False)
+
     def _command(self, *targets: str) -> list[str]:
         return ["make", f"-j{len(os.sched_getaffinity(0))}", f"--directory={self._tree}", f"O={self._objects}",
-                f"ARCH={self._recipe.arch.make_arch}", "LOCALVERSION=", *targets]
+                f"ARCH={self._arch.make_arch}", "LOCALVERSION=", *targets]
 
     def _run(self, what: str, command: list[str], environment: dict[str, str]) -> None:
         with self._log.open("ab") as log:

@@ -31,6 +31,10 @@ class OverlayError(RigError):
     """A part of the overlay, or one of the kernel patches, cannot be laid over a tree."""
 
 
+class SeriesError(RigError):
+    """The series of patches for a mailing list cannot be made."""
+
+
 class BuildError(RigError):
     """A build that failed; the message ends with the tail of its log."""
 

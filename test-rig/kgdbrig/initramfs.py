@@ -11,15 +11,20 @@ from __future__ import annotations
 import hashlib
 import io
 import os
+import shutil
 import stat
 import subprocess
+import sys
 import tempfile
 from pathlib import Path
+from typing import TextIO
 
-from kgdbrig import arches, paths
+from kgdbrig import apt, arches, paths
 from kgdbrig.build import Kernel
-from kgdbrig.errors import MissingDependency, RigError
+from kgdbrig.errors import MissingDependency, RigError, SourceError
 
+#: The busybox of this machine, which runs on it.
+_BUSYBOX = Path("/bin/busybox")
 _DIRECTORIES = ("bin", "dev", "etc", "lib", "proc", "root", "run", "sbin", "sys", "tmp", "usr", "usr/bin", "usr/sbin")
 
 
@@ -71,11 +76,12 @@ class Archive:
         self._data.write(b"\0" * (-self._data.tell() % 4))
 
 
-def build(kernel: Kernel) -> Path:
+def build(kernel: Kernel, progress: TextIO | None = sys.stderr) -> Path:
     """The initramfs for a kernel, from the cache when nothing in it changed."""
-    busybox = Path(arches.find(kernel.arch).busybox)
-    if not busybox.is_file():
-        raise MissingDependency(f"busybox-static ({busybox})")
+    if not _BUSYBOX.is_file():
+        raise MissingDependency(f"busybox-static ({_BUSYBOX})")
+    debian = arches.find(kernel.arch).debian
+    busybox = _foreign_busybox(debian, progress) if debian else _BUSYBOX
     status = busybox.stat()
     key = hashlib.sha256(f"{kernel.key} {busybox} {status.st_size} {status.st_mtime_ns}\n".encode())
     key.update(Path(__file__).read_bytes())
@@ -93,11 +99,39 @@ def build(kernel: Kernel) -> Path:
     return path
 
 
+def _foreign_busybox(debian: str, progress: TextIO | None) -> Path:
+    """busybox for another of Debian's architectures, from the cache or else from Debian."""
+    path = paths.cache_dir("busybox") / debian / "busybox"
+    if not path.exists():
+        with paths.locked(f"busybox-{debian}", progress):
+            if not path.exists():
+                _fetch_busybox(debian, path, progress)
+    return path
+
+
+def _fetch_busybox(debian: str, path: Path, progress: TextIO | None) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with apt.Archive(debian, progress) as archive:
+        found = archive.packages(apt.codename() or "stable", "busybox-static")
+        if not found:
+            raise SourceError(f"Debian has no busybox-static for {debian}")
+        deb = archive.download(found[0])
+        apt.unpack(deb, deb.with_suffix(""))
+        unpacked = next((name for name in (deb.with_suffix("") / "bin/busybox", deb.with_suffix("") / "usr/bin/busybox")
+                         if name.is_file()), None)
+        if unpacked is None:
+            raise SourceError(f"the package {found[0]} holds no busybox")
+        temporary = path.with_suffix(f".{os.getpid()}")
+        shutil.copy(unpacked, temporary)
+        temporary.replace(path)
+
+
 def _pack(kernel: Kernel, busybox: Path) -> bytes:
-    listed = subprocess.run([str(busybox), "--list-full"], capture_output=True, text=True, check=False)
+    # The busybox of another architecture may not run here; Debian builds all with the same applets.
+    listed = subprocess.run([str(_BUSYBOX), "--list-full"], capture_output=True, text=True, check=False)
     applets = listed.stdout.split()
     if listed.returncode != 0 or "bin/sh" not in applets:
-        raise RigError(f"{busybox} does not list a shell among its applets: reinstall busybox-static")
+        raise RigError(f"{_BUSYBOX} does not list a shell among its applets: reinstall busybox-static")
     archive = Archive()
     for name in _DIRECTORIES:
         archive.directory(name)

@@ -44,6 +44,6 @@ def _break_in(machine: Machine) -> None:
     try:
         console.wait_for_shell()
         console.start("echo g > /proc/sysrq-trigger")
-        console.expect("sysrq: DEBUG", 30)
+        console.expect("sysrq: DEBUG|Entering kdb", 30)
     finally:
         console.close()

@@ -29,15 +29,20 @@ from kgdbrig.progress import Progress
 from kgdbrig.source import Source
 
 #: (pattern of a path in the repository, what it becomes in the kernel tree).
-#: The first match counts; None keeps a file out of the kernel.
+#: The first match counts; None keeps a file out of the kernel.  A leading "@"
+#: stands for the folder in which the kernel version documents KGDB.
 LAYOUT: tuple[tuple[str, str | None], ...] = (
     (r"gdbstub/tests/.*", None),
+    (r"gdbstub/Documentation/(.*)", r"@/\1"),
     (r"gdbstub/include/(.*)", r"include/\1"),
     (r"gdbstub/(.*)", r"kernel/debug/watchpoint/\1"),
     (r"arch/([^/]+)/tests/.*", None),
     (r"arch/([^/]+)/include/(.*)", r"arch/\1/include/\2"),
     (r"arch/([^/]+)/(.*)", r"arch/\1/kernel/\2"),
 )
+
+#: The versions from before KGDB's documentation moved.
+_DOCUMENTED_IN_DEV_TOOLS = ("6.1", "6.12")
 
 #: Names a build, an editor or Python leaves in the repository's folders.
 _IGNORED = ("*.o", "*.a", "*.so", "*.d", "*.cmd", "*.pyc", "*.rej", "*.orig", "*.swp", "*~", ".*", "#*")
@@ -70,19 +75,24 @@ def load(version: str, repository: Path = paths.REPOSITORY) -> Overlay:
         if not top.is_dir():
             raise OverlayError(f"{top} is not there: only a stock kernel can be built (--stock, STOCK=1)")
         for path in sorted(_files(top)):
-            target = destination(path.relative_to(repository).as_posix())
+            target = destination(path.relative_to(repository).as_posix(), version)
             if target is not None:
                 files[target] = path.read_bytes()
     return Overlay(files, series(repository / "kernel-patches" / version))
 
 
-def destination(path: str) -> str | None:
+def destination(path: str, version: str) -> str | None:
     """Where a file of the repository goes in a kernel tree; None for one that stays out of it."""
     for pattern, target in LAYOUT:
         match = re.fullmatch(pattern, path)
         if match:
-            return match.expand(target) if target is not None else None
+            return re.sub("^@", documentation(version), match.expand(target)) if target is not None else None
     return None
+
+
+def documentation(version: str) -> str:
+    """The folder in which a kernel version documents KGDB."""
+    return "Documentation/dev-tools" if version in _DOCUMENTED_IN_DEV_TOOLS else "Documentation/process/debugging"
 
 
 def series(directory: Path) -> tuple[Path, ...]:
@@ -119,7 +129,7 @@ def apply(pristine: Source, overlay: Overlay, tree: Path, progress: TextIO | Non
     if not tree.is_dir():
         laid = set()
         _copy(pristine, tree, progress)
-    elif not pristine.exact:
+    elif not pristine.cached:
         _refresh(pristine, tree, laid | set(wanted))
     # Written before and after, the manifest never misses a file: a run that was killed is made good by the next.
     _write(manifest, json.dumps(sorted(laid | set(wanted))).encode())
@@ -131,7 +141,7 @@ def apply(pristine: Source, overlay: Overlay, tree: Path, progress: TextIO | Non
             (tree / name).unlink(missing_ok=True)
         elif not (tree / name).is_file() or (tree / name).read_bytes() != content:
             _write(tree / name, content, pristine.directory / name)
-    _write(manifest, json.dumps(sorted(set(overlay.files) | set(_touched(overlay)))).encode())
+    _write(manifest, json.dumps(sorted(set(overlay.files) | set(touched(overlay)))).encode())
 
 
 def _files(top: Path) -> Iterator[Path]:
@@ -142,7 +152,7 @@ def _files(top: Path) -> Iterator[Path]:
                 yield Path(folder) / name
 
 
-def _touched(overlay: Overlay) -> dict[str, Path]:
+def touched(overlay: Overlay) -> dict[str, Path]:
     """The files the series touches, each with the last patch that does."""
     found: dict[str, Path] = {}
     for patch in overlay.patches:
@@ -159,22 +169,23 @@ def _touched(overlay: Overlay) -> dict[str, Path]:
 
 def _patched(pristine: Source, overlay: Overlay) -> dict[str, bytes | None]:
     """Content after the series of every file it touches; None for a file it removes."""
-    touched = _touched(overlay)
-    for name, patch in touched.items():
+    changed = touched(overlay)
+    for name, patch in changed.items():
         if name in overlay.files:
             raise OverlayError(f"{patch} patches {name}, which is a file of the overlay: change it there")
     with tempfile.TemporaryDirectory(prefix="rig-patch-") as temporary:
         work = Path(temporary)
-        for name in touched:
+        for name in changed:
             if (pristine.directory / name).is_file():
                 (work / name).parent.mkdir(parents=True, exist_ok=True)
                 shutil.copyfile(pristine.directory / name, work / name)
         for patch in overlay.patches:
-            _run_patch(patch, work, pristine)
-        return {name: (work / name).read_bytes() if (work / name).is_file() else None for name in touched}
+            run_patch(patch, work, pristine)
+        return {name: (work / name).read_bytes() if (work / name).is_file() else None for name in changed}
 
 
-def _run_patch(patch: Path, work: Path, pristine: Source) -> None:
+def run_patch(patch: Path, work: Path, pristine: Source) -> None:
+    """Apply one patch to the files below `work`, which came from `pristine`; OverlayError with the reject."""
     reject = work / "rejected-hunks"
     command = ["patch", "-p1", "--forward", "--batch", "--no-backup-if-mismatch", f"--reject-file={reject}",
                f"--directory={work}", f"--input={patch}"]
@@ -186,7 +197,9 @@ def _run_patch(patch: Path, work: Path, pristine: Source) -> None:
         raise MissingDependency("patch") from error
     if result.returncode != 0:
         hunks = reject.read_text(encoding="utf-8", errors="replace") if reject.exists() else ""
-        raise OverlayError(f"{patch} does not apply to {pristine.identity}:\n{result.stdout.strip()}\n{hunks}".rstrip())
+        unchanged = "" if pristine.cached else " (which is as it was)"
+        raise OverlayError(f"{patch} does not apply to {pristine.identity}{unchanged}:\n"
+                           f"{result.stdout.strip()}\n{hunks}".rstrip())
 
 
 def _copy(pristine: Source, tree: Path, progress: TextIO | None) -> None:
@@ -199,7 +212,7 @@ def _copy(pristine: Source, tree: Path, progress: TextIO | None) -> None:
     temporary = Path(tempfile.mkdtemp(prefix=".copy-", dir=tree.parent))
     try:
         temporary.chmod(0o755)
-        if pristine.exact:
+        if pristine.cached:
             _run(["cp", "--archive", "--link", f"{pristine.directory}/.", str(temporary)], "copying the source")
         else:
             _refresh(pristine, temporary, set())

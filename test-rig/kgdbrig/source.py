@@ -1,10 +1,15 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Kernel sources: from Debian's packages, unpacked once, or a user's own tree."""
+"""Kernel sources: from Debian's packages, unpacked once, or a user's own tree.
+
+A kernel that Debian 12 has comes from the package the system has installed; a
+newer one from a later suite of Debian, by way of kgdbrig.apt.
+"""
 
 from __future__ import annotations
 
 import contextlib
 import hashlib
+import json
 import os
 import re
 import shutil
@@ -14,9 +19,9 @@ import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TextIO
+from typing import Protocol, TextIO
 
-from kgdbrig import paths
+from kgdbrig import apt, paths
 from kgdbrig.errors import MissingDependency, SourceError
 from kgdbrig.progress import Progress
 
@@ -33,17 +38,31 @@ _GENERATED = ("include/config", "include/generated", "arch/*/include/generated")
 class Source:
     """A pristine kernel tree, for reading only.
 
-    `identity` is for people ("linux-source-6.12 6.12.117-1~deb12u1"); `digest`
-    changes whenever the content does; `name` is a file name for what is
-    derived from the tree.  `exact` tells a tree the hooks were made for.
+    `version` is the one whose hooks and configuration are used ("6.12"), and
+    `linux` that of the tree, of which it is the nearest.  `identity` is for
+    people ("linux-source-6.12 6.12.117-1~deb12u1"); `digest` changes whenever
+    the content does; `name` is a file name for what is derived from the tree.
+    `cached` tells a tree that lies in the cache and never changes.
     """
 
     version: str
+    linux: str
     identity: str
     digest: str
     name: str
     directory: Path
-    exact: bool
+    cached: bool
+
+    @property
+    def exact(self) -> bool:
+        """Whether it is the tree the hooks were made for."""
+        return self.cached and self.version == self.linux
+
+
+class Origin(Protocol):
+    """Where a version's source comes from."""
+
+    def source(self, version: str, progress: TextIO | None) -> Source: ...
 
 
 @dataclass(frozen=True)
@@ -72,35 +91,122 @@ class DebianPackage:
 
     def source(self, version: str, progress: TextIO | None) -> Source:
         installed = self.installed_version()
-        name = re.sub(r"[^A-Za-z0-9.+-]", "-", f"{self.package}_{installed}")
-        directory = paths.cache_dir("src") / name
-        if not directory.is_dir():
-            with paths.locked(f"src-{name}", progress):
-                if not directory.is_dir():
-                    _unpack(self.archive(), directory, progress)
-        identity = f"{self.package} {installed}"
-        return Source(version=version, identity=identity, name=name, directory=directory, exact=True,
-                      digest=hashlib.sha256(identity.encode()).hexdigest())
+        source = _debian(version, self.package, installed)
+        if not source.directory.is_dir():
+            with paths.locked(f"src-{source.name}", progress):
+                if not source.directory.is_dir():
+                    _unpack(self.archive(), source.directory, progress)
+        return source
+
+
+@dataclass(frozen=True)
+class LaterPackage:
+    """A linux-source package of the first of `suites` that has it, which need not be the system's.
+
+    Where it was superseded, the newest of the same major version is taken.
+    What was unpacked once stays, and no network is needed any more.
+    """
+
+    package: str
+    suites: tuple[str, ...]
+
+    def source(self, version: str, progress: TextIO | None) -> Source:
+        source = self._unpacked(version)
+        if source is None:
+            with paths.locked(f"src-{self.package}", progress):
+                source = self._unpacked(version) or self._fetch(version, progress)
+        if source.linux != version and progress is not None:
+            print(f"rig: Debian has no {self.package} any more: this is {source.identity}, "
+                  f"with the hooks and the configuration for {version}", file=progress, flush=True)
+        return source
+
+    def _record(self) -> Path:
+        return paths.cache_dir("src") / f"{self.package}.json"
+
+    def _unpacked(self, version: str) -> Source | None:
+        """What the cache has."""
+        try:
+            stored = json.loads(self._record().read_text(encoding="utf-8"))
+            source = _debian(version, stored["package"], stored["version"])
+        except (FileNotFoundError, ValueError, KeyError, TypeError):
+            return None
+        return source if source.directory.is_dir() else None
+
+    def _fetch(self, version: str, progress: TextIO | None) -> Source:
+        with apt.Archive(progress=progress) as archive:
+            package = self._find(archive)
+            deb = archive.download(package)
+            source = _debian(version, package.name, package.version)
+            if not source.directory.is_dir():
+                content = deb.with_suffix("")
+                apt.unpack(deb, content)
+                deb.unlink()
+                tarball = next(content.glob("usr/src/linux-source-*.tar.xz"), None)
+                if tarball is None:
+                    raise SourceError(f"the package {package} holds no linux-source archive")
+                _unpack(tarball, source.directory, progress)
+        record = self._record()
+        written = record.with_suffix(f".{os.getpid()}")
+        written.write_text(json.dumps({"package": package.name, "version": package.version, "suite": package.suite})
+                           + "\n", encoding="utf-8")
+        written.replace(record)
+        return source
+
+    def _find(self, archive: apt.Archive) -> apt.Package:
+        major = self.package.rpartition(".")[0] + "."
+        others: dict[tuple[int, ...], apt.Package] = {}
+        said: list[SourceError] = []
+        for suite in self.suites:
+            try:
+                found = archive.packages(suite, major)
+            except apt.NoSuchSuite:
+                continue
+            except apt.Unreachable:
+                raise
+            except SourceError as error:
+                said.append(error)
+                continue
+            for package in found:
+                if package.name == self.package:
+                    return package
+                if re.fullmatch(re.escape(major) + r"\d+", package.name):
+                    others.setdefault(_number(package.name.rpartition("-")[2]), package)
+        if said:
+            raise said[0]
+        if not others:
+            raise SourceError(f"Debian has no {self.package}, and no other {major}* (looked in {', '.join(self.suites)}): "
+                              "give a kernel tree of your own (KERNEL_SRC=PATH, --source PATH)")
+        return others[max(others)]
 
 
 #: Where the source of each supported version comes from.
-VERSIONS: dict[str, DebianPackage] = {
+VERSIONS: dict[str, Origin] = {
     "6.1": DebianPackage("linux-source-6.1"),
     "6.12": DebianPackage("linux-source-6.12"),
+    "7.3": LaterPackage("linux-source-7.3", ("trixie-backports", "forky", "sid", "experimental")),
 }
 
 
 def find(version: str, kernel_src: Path | None = None, progress: TextIO | None = sys.stderr) -> Source:
     """The source of `version`, or the user's tree `kernel_src`, which is never written to.
 
-    Raises SourceError for a version or a tree the rig does not know, and
+    A user's tree may be of any version: the nearest supported one is used
+    with it, in place of `version`, and `progress` is told which.  Raises
+    SourceError for what is no kernel source, or cannot be had, and
     MissingDependency where a package has to be installed first.
     """
+    if kernel_src is not None:
+        return _user_tree(kernel_src, progress)
     if version not in VERSIONS:
         raise SourceError(f"kernel version {version} is not supported; there are: {', '.join(VERSIONS)}")
-    if kernel_src is not None:
-        return _user_tree(version, kernel_src)
     return VERSIONS[version].source(version, progress)
+
+
+def nearest(linux: str) -> str:
+    """The supported version nearest to a kernel's: itself, else the next lower, else the next higher."""
+    wanted = _number(linux)
+    lower = [version for version in VERSIONS if _number(version) <= wanted]
+    return max(lower, key=_number) if lower else min(VERSIONS, key=_number)
 
 
 def is_pristine(directory: Path) -> bool:
@@ -123,26 +229,43 @@ def walk(directory: Path) -> Iterator[Path]:
                 yield (here / name).relative_to(directory)
 
 
-def _user_tree(version: str, kernel_src: Path) -> Source:
+def _number(version: str) -> tuple[int, ...]:
+    return tuple(map(int, version.split(".")))
+
+
+def _debian(version: str, package: str, package_version: str) -> Source:
+    """A Debian package's source in its place in the cache, unpacked or not yet."""
+    name = re.sub(r"[^A-Za-z0-9.+-]", "-", f"{package}_{package_version}")
+    identity = f"{package} {package_version}"
+    return Source(version=version, linux=package.rpartition("-")[2], identity=identity, name=name,
+                  directory=paths.cache_dir("src") / name, cached=True,
+                  digest=hashlib.sha256(identity.encode()).hexdigest())
+
+
+def _user_tree(kernel_src: Path, progress: TextIO | None) -> Source:
     directory = kernel_src.expanduser().resolve()
     makefile = directory / "Makefile"
     if not (directory / "Kbuild").is_file() or not makefile.is_file():
         raise SourceError(f"{directory} is not a kernel tree: it has no Kbuild and Makefile")
     head = makefile.read_text(encoding="utf-8", errors="replace")[:2000]
     found = dict(re.findall(r"^(VERSION|PATCHLEVEL|SUBLEVEL|EXTRAVERSION) *= *(\S*)$", head, re.MULTILINE))
-    series = f"{found.get('VERSION')}.{found.get('PATCHLEVEL')}"
-    if series != version:
-        raise SourceError(f"{directory} is Linux {series}, not {version}: name its version (KVER={series})")
+    linux = f"{found.get('VERSION')}.{found.get('PATCHLEVEL')}"
+    if not re.fullmatch(r"\d+\.\d+", linux):
+        raise SourceError(f"{makefile} does not say which version of Linux it is (VERSION, PATCHLEVEL)")
+    version = nearest(linux)
+    release = f"{linux}.{found.get('SUBLEVEL', '0')}{found.get('EXTRAVERSION', '')}"
+    if progress is not None:
+        print(f"rig: {directory} is Linux {release}: with the hooks and the configuration for {version}"
+              f"{', the nearest there are' * (version != linux)}", file=progress, flush=True)
     # Content is told by name, size and time: reading a gigabyte at every start is no option.
     digest = hashlib.sha256(str(directory).encode())
     for path in walk(directory):
         status = (directory / path).lstat()
         digest.update(f"{path}\0{status.st_mode:o} {status.st_size} {status.st_mtime_ns}\n"
                       .encode("utf-8", "surrogateescape"))
-    release = f"{series}.{found.get('SUBLEVEL', '0')}{found.get('EXTRAVERSION', '')}"
     place = hashlib.sha256(str(directory).encode()).hexdigest()[:12]
-    return Source(version=version, identity=f"{directory} {release}", digest=digest.hexdigest(),
-                  name=f"user-{version}-{place}", directory=directory, exact=False)
+    return Source(version=version, linux=linux, identity=f"{directory} {release}", digest=digest.hexdigest(),
+                  name=f"user-{linux}-{place}", directory=directory, cached=False)
 
 
 def _unpack(archive: Path, directory: Path, progress: TextIO | None) -> None:

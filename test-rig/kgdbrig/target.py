@@ -8,6 +8,7 @@ import re
 from pathlib import Path
 from types import TracebackType
 
+from kgdbrig import arches
 from kgdbrig.build import Kernel
 from kgdbrig.console import Console
 from kgdbrig.errors import RigError, RigTimeout
@@ -15,9 +16,10 @@ from kgdbrig.gdb import Gdb
 from kgdbrig.machine import Machine
 from kgdbrig.oracle import Oracle
 from kgdbrig.rsp import Rsp
-from kgdbrig.tap import Tap
+from kgdbrig.tap import FROM_GDB, FROM_KGDB, Tap
 from kgdbrig.trigger import Trigger
 from kgdbrig.wait import Deadline
+from kgdbrig.wire import Kind
 
 #: DR7's enable bits L0, G0 to L3, G3 (SDM vol. 3B, 18.2.4).
 DR7_ENABLE_MASK = 0xFF
@@ -53,6 +55,16 @@ class Target:
         self._stack.close()
 
     @property
+    def word(self) -> int:
+        """The size of a long and of an address in the guest, in bytes."""
+        return arches.find(self.kernel.arch).pointer
+
+    @property
+    def hex_digits(self) -> int:
+        """How many digits KGDB writes an address with."""
+        return 2 * self.word
+
+    @property
     def line(self) -> Path:
         """The socket a debugger connects to: the tap's end of the kgdb line."""
         return self.machine.directory / "tap"
@@ -63,9 +75,20 @@ class Target:
         return self._stack.enter_context(Oracle(self.machine.oracle))
 
     def break_in(self) -> None:
-        """Have the guest's shell enter KGDB by SysRq-g; it is back when the machine goes on (see back())."""
+        """Have the guest's shell enter KGDB by SysRq-g; it is back when the machine goes on (see back()).
+
+        A debugger that is connected is told of the stop.  Otherwise the
+        console says so; what it says beside that, Linux 7.3 may print when
+        the machine goes on, and so much too late.
+        """
+        mark = self.tap.mark()
+        connected = self._debugger_connected()
         self.console.start("echo g > /proc/sysrq-trigger")
-        self.console.expect("sysrq: DEBUG")
+        if connected:
+            self.tap.wait_packet(lambda packet: packet.direction == FROM_KGDB and packet.data[:1] in (b"T", b"S"), 30,
+                                 since=mark, awaited="stop reply for SysRq-g on the kgdb line")
+        else:
+            self.console.expect("sysrq: DEBUG|Entering kdb")
 
     def back(self, timeout: float = 30) -> None:
         """Wait until the shell that broke in is at its prompt again."""
@@ -129,6 +152,11 @@ class Target:
         if hasattr(self, "tap"):
             parts.append(("wire", self.tap.tail()))
         return "\n".join(f"--- end of the {name} ---\n{text}" for name, text in parts)
+
+    def _debugger_connected(self) -> bool:
+        """Whether KGDB has heard of a debugger, and not that it left: by 'D' or 'k' (gdb manual, E.2)."""
+        sent = [packet for packet in self.tap.packets if packet.direction == FROM_GDB and packet.kind is Kind.PACKET]
+        return bool(sent) and sent[-1].data[:1] not in (b"D", b"k")
 
     def _new_gdb(self) -> Gdb:
         gdb = self._stack.enter_context(Gdb(self.kernel.vmlinux))

@@ -96,7 +96,7 @@ def test_two_types_on_one_address_by_slot(target: Target, kinds: tuple[str, str]
     rsp.send("c")
     target.back()
 
-    assert stop_on_wire(target, rsp, "read", size=4, offset=128).text.endswith(f";awatch:{address:016x};")
+    assert stop_on_wire(target, rsp, "read", size=4, offset=128).text.endswith(f";awatch:{address:0{target.hex_digits}x};")
     go_on_wire(target, rsp)
 
     # Both match. Hardware says so, QEMU 7.2 names the lower slot only; either is true of a write.

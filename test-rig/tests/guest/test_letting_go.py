@@ -74,7 +74,7 @@ def test_sigkill_while_it_runs_and_reconnect(armed: Target) -> None:
     asked = next(index for index, packet in enumerate(armed.tap.since(mark)) if packet.data == b"?")
     answer = next(packet for packet in armed.tap.since(mark)[asked:]
                   if packet.direction == "kgdb>" and packet.data.startswith((b"T", b"S")))
-    assert re.fullmatch(rf"T05thread:[0-9a-f]+;watch:{armed.trigger.address():016x};", answer.data.decode())
+    assert re.fullmatch(rf"T05thread:[0-9a-f]+;watch:{armed.trigger.address():0{armed.hex_digits}x};", answer.data.decode())
     go_on(armed, gdb)
     assert_free(armed)
 

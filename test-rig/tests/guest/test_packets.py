@@ -3,10 +3,14 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 
 from drive import go_on_wire, prepare, stop_on_wire
 from kgdbrig.target import Target
+
+pytestmark = pytest.mark.i386
 
 #: A packet ({} is a good address), and a part of the reason the kernel log gives.
 BAD = [
@@ -26,18 +30,36 @@ BAD = [
     ("Z22,{},4", "no comma after the type"),
     ("Z2,1{},4", "the address has too many digits"),
     ("Z2,{},00000000000000004", "the length has too many digits"),
-    ("Z2,{},100000004", "the length is too large"),
-    ("Z2,{},ffffffffffffffff", "the length is too large"),
-    ("Z2,{},3", "the length is not 1, 2, 4 or 8"),
-    ("Z2,{},10", "the length is not 1, 2, 4 or 8"),
-    ("Z2,ffffffff80000001,4", "the address is not aligned to the length"),
     ("Z2,400000,4", "the address is in user space"),
-    ("Z4,fffffe0000000000,8", "the exception entry code uses this memory"),
     ("Z2," + "f" * 1000 + ",4", "the address has too many digits"),
     ("z2,{}", "no comma after the address"),
     ("z2,{},8", "not removed: there is none"),
     ("z4,{},4", "not removed: there is none"),
 ]
+#: The same by the size of an address.
+BAD_OF_WORD = {
+    8: [
+        ("Z2,{},100000004", "the length is too large"),
+        ("Z2,{},ffffffffffffffff", "the length is too large"),
+        ("Z2,{},3", "the length is not 1, 2, 4 or 8"),
+        ("Z2,{},10", "the length is not 1, 2, 4 or 8"),
+        ("Z2,ffffffff80000001,4", "the address is not aligned to the length"),
+    ],
+    4: [
+        ("Z2,{},100000004", "the length has too many digits"),
+        ("Z2,{},ffffffff", "the length is too large"),
+        ("Z2,{},3", "the length is not 1, 2 or 4"),
+        ("Z2,{},8", "the length is not 1, 2 or 4"),
+        ("Z2,ffc00001,4", "the address is not aligned to the length"),
+    ],
+}
+
+
+def descriptor_table(target: Target) -> int:
+    """The address of a GDT, which lies in the CPU entry area."""
+    found = re.search(r"^GDT= *([0-9a-f]+) ", target.machine.qmp().hmp("info registers"), re.MULTILINE)
+    assert found, "QEMU shows no GDT"
+    return int(found[1], 16)
 
 
 def test_bad_packets_change_nothing(target: Target) -> None:
@@ -46,8 +68,10 @@ def test_bad_packets_change_nothing(target: Target) -> None:
     address = target.trigger.address()
     rsp = target.attach_rsp()
     assert rsp.request(f"Z2,{address:x},4") == "OK"
-    for packet, _ in BAD:
-        answer = rsp.request(packet.format(f"{address:016x}"))
+    packets = [*BAD, *BAD_OF_WORD[target.word],
+               (f"Z4,{descriptor_table(target):x},4", "the exception entry code uses this memory")]
+    for packet, _ in packets:
+        answer = rsp.request(packet.format(f"{address:0{target.hex_digits}x}"))
         assert answer.startswith("E") and answer[1:].isdigit() and len(answer) == 3, (packet, answer)
     rsp.send("c")
     target.back()
@@ -55,8 +79,8 @@ def test_bad_packets_change_nothing(target: Target) -> None:
 
     log = [line for line in target.kernel_log().splitlines() if "KGDB: " in line]
     reasons = [line for line in log if "refused" in line or "not removed" in line]
-    assert len(reasons) == len(BAD)
-    for line, (packet, reason) in zip(reasons, BAD, strict=True):
+    assert len(reasons) == len(packets)
+    for line, (packet, reason) in zip(reasons, packets, strict=True):
         assert reason in line, packet
 
     assert stop_on_wire(target, rsp, "write", size=4, offset=0, value=1).reason == "watch"
@@ -70,8 +94,9 @@ def test_the_good_ones(target: Target) -> None:
     rsp = target.attach_rsp()
     assert rsp.request(f"Z3,{address:x},4") == ""
     assert rsp.request(f"z3,{address:x},4") == ""
-    for packet in (f"Z2,{address:x},4", f"Z2,{address:x},4", f"Z2,{address:X},04", f"Z2,{address:016x},4;X1,22",
-                   f"Z4,{address:x},8;cmds:0,X1,22", f"Z1,{code:x},1"):
+    for packet in (f"Z2,{address:x},4", f"Z2,{address:x},4", f"Z2,{address:X},04",
+                   f"Z2,{address:0{target.hex_digits}x},4;X1,22", f"Z4,{address:x},{target.word};cmds:0,X1,22",
+                   f"Z1,{code:x},1"):
         assert rsp.request(packet) == "OK", packet
     rsp.send("c")
     target.back()
@@ -79,7 +104,7 @@ def test_the_good_ones(target: Target) -> None:
 
     target.break_in()
     rsp.wait_stop()
-    for packet in (f"z2,{address:x},4", f"z4,{address:x},8", f"z1,{code:x},1"):
+    for packet in (f"z2,{address:x},4", f"z4,{address:x},{target.word}", f"z1,{code:x},1"):
         assert rsp.request(packet) == "OK", packet
     rsp.send("c")
     target.back()
@@ -91,6 +116,9 @@ def test_the_exact_stop_replies(target: Target, size: int) -> None:
     prepare(target)
     address = target.trigger.address(64)
     rsp = target.attach_rsp()
+    if size > target.word:
+        assert rsp.request(f"Z2,{address:x},{size}") == "E22", "a slot covers no more than a word"
+        return
     assert rsp.request(f"Z2,{address:x},{size}") == "OK"
     assert rsp.request(f"Z4,{address + 64:x},{size}") == "OK"
     rsp.send("c")
@@ -99,7 +127,8 @@ def test_the_exact_stop_replies(target: Target, size: int) -> None:
         value = 1 if op == "write" else None
         said = stop_on_wire(target, rsp, op, size=size, offset=offset, value=value)  # type: ignore[arg-type]
         pid = int(str(said.thread), 16)
-        assert said.text == f"T05thread:{pid:0{2 if pid < 256 else 4}x};{reason}:{target.trigger.address(offset):016x};"
+        assert said.text == f"T05thread:{pid:0{2 if pid < 256 else 4}x};{reason}:" \
+            f"{target.trigger.address(offset):0{target.hex_digits}x};"
         if op == "read":
             # '?' gives the same reason, twice if need be, though it removes the watchpoints.
             assert rsp.request("?") == said.text

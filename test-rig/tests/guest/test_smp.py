@@ -52,7 +52,7 @@ def test_the_stop_reply_names_the_thread(boot: Boot) -> None:
     target.back()
     for cpu, value in ((0, 1), (1, 2), (0, 3)):
         said = stop_on_wire(target, rsp, "write", size=4, offset=64, value=value, cpu=cpu)
-        assert re.fullmatch(rf"T05thread:[0-9a-f]+;watch:{address:016x};", said.text)
+        assert re.fullmatch(rf"T05thread:[0-9a-f]+;watch:{address:0{target.hex_digits}x};", said.text)
         assert said.thread is not None
         name = bytes.fromhex(rsp.request(f"qThreadExtraInfo,{said.thread}")).rstrip(b"\0").decode()
         assert name == f"kgdb_trigger/{cpu}"
