@@ -51,12 +51,14 @@ void kgdb_break_command(const char *in, char *out)
 	why = kgdb_parse_break(in, &packet);
 	if (!why && packet.spec.len > INT_MAX)
 		why = "the length is too large";
+	if (!why && packet.spec.type == KGDB_WATCH_READ) {
+		*out = '\0';
+		return;
+	}
+
 	if (why) {
 		pr_err("packet \"%.*s\" refused: %s\n", QUOTED_PACKET, in, why);
 		err = -EINVAL;
-	} else if (packet.spec.type == KGDB_WATCH_READ) {
-		*out = '\0';
-		return;
 	} else {
 		err = break_command(&packet);
 	}
@@ -64,5 +66,5 @@ void kgdb_break_command(const char *in, char *out)
 	if (err)
 		sprintf(out, "E%02d", min(-err, 99));
 	else
-		strcpy(out, "OK");
+		memcpy(out, "OK", sizeof("OK"));
 }

@@ -51,6 +51,7 @@ NOKPROBE_SYMBOL(kgdb_hit_record);
  * kgdb_hit_pending() - has this CPU a hit that the debugger has not seen?
  *
  * Context: the debug exception, interrupts off.
+ * Return: true from kgdb_hit_record() to kgdb_hit_clear().
  */
 bool kgdb_hit_pending(void)
 {
@@ -102,10 +103,9 @@ NOKPROBE_SYMBOL(kgdb_hit_clear);
 /**
  * kgdb_hit_reported() - is this stop due to a watchpoint or hardware breakpoint?
  *
- * Stays true, with the same reason, until the machine runs on, also when gdb
- * has connected anew and the table is empty.
- *
  * Context: master CPU in the debugger.
+ * Return: true for such a stop, with the same reason, until the machine runs
+ * on, also when gdb has connected anew and the table is empty.
  */
 bool kgdb_hit_reported(void)
 {

@@ -1,0 +1,20 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * The pure parts again, written another way: what the exhaustive tests and
+ * the fuzzer compare with. Slow, and with the whole C library at hand.
+ */
+#ifndef _KGDB_WATCH_ORACLE_H
+#define _KGDB_WATCH_ORACLE_H
+
+#include "../packet.h"
+#include "../plan.h"
+
+/* Why a packet is refused, in the order of its fields; ends with NULL */
+extern const char * const oracle_parse_reasons[];
+
+const char *oracle_parse(const char *text, struct kgdb_break_packet *packet);
+const char *oracle_plan(const struct kgdb_watch_spec *watch,
+			struct kgdb_slot_spec *slot);
+void oracle_format(char *buf, size_t size, const struct kgdb_watch_spec *watch);
+
+#endif /* _KGDB_WATCH_ORACLE_H */
