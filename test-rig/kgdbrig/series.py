@@ -1,0 +1,240 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""Writes the kernel code as a series of patches for a mailing list.
+
+The series is generated from what the rig lays over a kernel tree and is never
+kept: first the new files, which nothing compiles yet, then the hooks of
+kernel-patches/VERSION, each as the patch it is there.  What only the mails
+need is in kernel-patches/mail.  The same input gives the same bytes.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TextIO
+
+from kgdbrig import overlay, paths, source
+from kgdbrig.errors import MissingDependency, SeriesError
+from kgdbrig.overlay import Overlay
+from kgdbrig.source import Source
+
+MAIL = paths.KERNEL_PATCHES / "mail"
+COVER_LETTER = "cover-letter"
+
+#: The patches of new files, in their order; kernel-patches/mail/NAME.txt is what each says.
+NEW_FILES = ("packets", "table", "x86", "tests")
+
+#: (pattern of a path in the kernel tree, the patch that brings a new file there).  The first match counts.
+#: The patch is one of NEW_FILES, or a hook by its name without number: what refers to files comes after them.
+BROUGHT_BY: tuple[tuple[str, str], ...] = (
+    (r"kernel/debug/watchpoint/(Kconfig|Makefile)", "kgdb-offer-hardware-watchpoints"),
+    (r"kernel/debug/watchpoint/(cases\.h|.*(kunit|test).*)", "tests"),
+    (r"kernel/debug/watchpoint/(pure|packet|plan)\.[ch]", "packets"),
+    (r"kernel/debug/watchpoint/.*", "table"),
+    (r"include/linux/kgdb_watch\.h", "table"),
+    (r"arch/x86/.*", "x86"),
+    (r"Documentation/.*", "docs-kgdb-watchpoints"),
+)
+
+_OLD_SERIES = re.compile(r"\d{4}-.*\.patch")
+_IDENTITY = re.compile(r"(.+) <([^<>\s]+)>")
+
+
+@dataclass(frozen=True)
+class Message:
+    """What a patch says: its author ("Name <address>"), subject and body."""
+
+    author: str
+    subject: str
+    body: str
+
+
+@dataclass(frozen=True)
+class Step:
+    """One patch of the series: new files by their path in the kernel tree, and the hook, if any."""
+
+    message: Message
+    files: tuple[str, ...]
+    hook: Path | None
+
+
+def steps(version: str, laid: Overlay) -> tuple[Step, ...]:
+    """The series that makes up `laid`; SeriesError for a file that no patch brings."""
+    brought: dict[str, list[str]] = {}
+    for name in sorted(laid.files):
+        brought.setdefault(_patch_of(name), []).append(name)
+    found = [Step(_message(MAIL / f"{name}.txt"), tuple(brought.pop(name)), None)
+             for name in NEW_FILES if name in brought]
+    for hook in laid.patches:
+        found.append(Step(_message(hook), tuple(brought.pop(_unnumbered(hook), ())), hook))
+    if brought:
+        name, files = next(iter(brought.items()))
+        raise SeriesError(f"{files[0]} is to come with the hook {name}, which kernel-patches/{version}/series "
+                          "does not have")
+    return tuple(found)
+
+
+def prefixes(version: str, laid: Overlay) -> tuple[tuple[Step, Overlay], ...]:
+    """Each step with the overlay that the series up to and with it makes."""
+    found = []
+    files: dict[str, bytes] = {}
+    hooks: tuple[Path, ...] = ()
+    for step in steps(version, laid):
+        files = files | {name: laid.files[name] for name in step.files}
+        hooks += (step.hook,) if step.hook is not None else ()
+        found.append((step, Overlay(files, hooks)))
+    return tuple(found)
+
+
+def write(version: str, output: Path | None = None, progress: TextIO | None = sys.stderr) -> tuple[Path, ...]:
+    """Write the series for a kernel version, cover letter first; the files, in their order.
+
+    `output` (default: series/VERSION in the cache) must be new, empty, or hold
+    an older series, which is replaced.  Raises SeriesError, OverlayError,
+    SourceError.
+    """
+    laid = overlay.load(version)
+    pristine = source.find(version, None, progress)
+    directory = (output or paths.cache_dir("series", version)).absolute()
+    try:
+        directory.mkdir(parents=True, exist_ok=True)
+        old = list(directory.iterdir())
+    except OSError as error:
+        raise SeriesError(f"cannot write the series to {directory}: {error.strerror}") from error
+    foreign = [path.name for path in old if not _OLD_SERIES.fullmatch(path.name)]
+    if foreign:
+        raise SeriesError(f"{directory} holds {foreign[0]}, which is not of a series: name an empty directory")
+    with tempfile.TemporaryDirectory(prefix="rig-series-") as temporary:
+        repository = _Repository(Path(temporary) / "tree", _sender(laid), _date())
+        _commit(repository, version, laid, pristine)
+        mails = repository.mails(Path(temporary) / "mails")
+        for path in old:
+            path.unlink()
+        return tuple(Path(shutil.copy(mail, directory)) for mail in mails)
+
+
+def _patch_of(name: str) -> str:
+    for pattern, patch in BROUGHT_BY:
+        if re.fullmatch(pattern, name):
+            return patch
+    raise SeriesError(f"no patch of the series brings {name}: add it to BROUGHT_BY in {Path(__file__).name}")
+
+
+def _unnumbered(hook: Path) -> str:
+    return re.sub(r"^\d+-|\.patch$", "", hook.name)
+
+
+def _message(path: Path) -> Message:
+    """The text before the line "---" of a patch, or a whole text of kernel-patches/mail."""
+    try:
+        text = path.read_text(encoding="utf-8")
+    except FileNotFoundError as error:
+        raise SeriesError(f"{path} is not there: the checkout is not complete") from error
+    match = re.fullmatch(r"From: ([^\n]+)\nSubject: ([^\n]+)\n\n(.*?)\s*", re.split(r"^---$", text, flags=re.M)[0],
+                         re.S)
+    if not match or not _IDENTITY.fullmatch(match[1]):
+        raise SeriesError(f"{path} does not begin with 'From: NAME <ADDRESS>', 'Subject: TEXT' and an empty line")
+    return Message(*match.groups())
+
+
+def _commit(repository: _Repository, version: str, laid: Overlay, pristine: Source) -> None:
+    """Make one commit for each step on top of what the hooks change, and the cover letter."""
+    for name in overlay.touched(laid):
+        if (pristine.directory / name).is_file():
+            place = repository.directory / name
+            place.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy(pristine.directory / name, place)  # with its mode
+    repository.begin(pristine.identity)
+    for step in steps(version, laid):
+        for name in step.files:
+            place = repository.directory / name
+            place.parent.mkdir(parents=True, exist_ok=True)
+            place.write_bytes(laid.files[name])
+        if step.hook is not None:
+            overlay.run_patch(step.hook, repository.directory, pristine)
+        repository.commit(step.message)
+    letter = _message(MAIL / f"{COVER_LETTER}.txt")
+    body = letter.body.replace("@VERSION@", version).replace("@SOURCE@", pristine.identity)
+    repository.describe(f"{letter.subject}\n\n{body}\n")
+
+
+def _sender(laid: Overlay) -> str:
+    """Who sends the series: the identity git has in this checkout, else who wrote the hooks."""
+    found = []
+    for setting in ("user.name", "user.email"):
+        try:
+            result = subprocess.run(["git", "-C", str(paths.REPOSITORY), "config", setting],
+                                    capture_output=True, text=True, check=False)
+        except FileNotFoundError as error:
+            raise MissingDependency("git") from error
+        found.append(result.stdout.strip())
+    sender = f"{found[0]} <{found[1]}>"
+    return sender if _IDENTITY.fullmatch(sender) else _message(laid.patches[0]).author
+
+
+def _date() -> int:
+    """The date of the series, in seconds since 1970: $SOURCE_DATE_EPOCH, else that of the last change to it."""
+    stated = os.environ.get("SOURCE_DATE_EPOCH", "")
+    if not stated:
+        kept = [str(path) for path in (paths.GDBSTUB, paths.ARCH, paths.KERNEL_PATCHES)]
+        stated = subprocess.run(["git", "-C", str(paths.REPOSITORY), "log", "-1", "--format=%ct", "--", *kept],
+                                capture_output=True, text=True, check=False).stdout.strip()
+    return int(stated) if stated.isdigit() else 0
+
+
+class _Repository:
+    """A git repository that exists to make mails of its commits."""
+
+    def __init__(self, directory: Path, sender: str, date: int) -> None:
+        self.directory = directory
+        self._sender = sender
+        self._date = date
+        self._number = 0
+        directory.mkdir(parents=True)
+        self._git("init", "--quiet", "--initial-branch=series")
+
+    def begin(self, identity: str) -> None:
+        """Commit the pristine files."""
+        self._record(self._sender, identity)
+        self._git("tag", "base")
+
+    def commit(self, message: Message) -> None:
+        """Commit what was changed, signed off by who wrote it and who sends it."""
+        signed = dict.fromkeys((message.author, self._sender))
+        trailers = "".join(f"Signed-off-by: {person}\n" for person in signed)
+        self._number += 1
+        self._record(message.author, f"{message.subject}\n\n{message.body}\n\n{trailers}")
+
+    def describe(self, text: str) -> None:
+        """Set the text of the cover letter; its first paragraph is the subject."""
+        self._git("config", "branch.series.description", text)
+
+    def mails(self, output: Path) -> list[Path]:
+        """The commits as mails, with a cover letter."""
+        self._git("format-patch", "--quiet", "--cover-letter", "--cover-from-description=subject", "--zero-commit",
+                  "--no-signature", "--no-renames", f"--from={self._sender}", f"--output-directory={output}",
+                  "base..series")
+        return sorted(output.iterdir())
+
+    def _record(self, author: str, message: str) -> None:
+        self._git("add", "--all", "--force", ".")
+        self._git("commit", "--quiet", "--cleanup=verbatim", "--allow-empty", "--file=-", author=author, text=message)
+
+    def _git(self, *arguments: str, author: str = "", text: str = "") -> None:
+        environment = {name: value for name, value in os.environ.items() if not name.startswith("GIT_")}
+        environment.update(LC_ALL="C", TZ="UTC", GIT_CONFIG_GLOBAL=os.devnull, GIT_CONFIG_NOSYSTEM="1")
+        for role, person in (("AUTHOR", author or self._sender), ("COMMITTER", self._sender)):
+            match = _IDENTITY.fullmatch(person)
+            assert match is not None, person
+            environment[f"GIT_{role}_NAME"], environment[f"GIT_{role}_EMAIL"] = match.groups()
+            environment[f"GIT_{role}_DATE"] = f"{self._date + self._number} +0000"
+        command = ["git", "-c", "core.abbrev=12", "-c", "core.autocrlf=false", "-C", str(self.directory), *arguments]
+        result = subprocess.run(command, input=text, env=environment, capture_output=True, text=True, check=False)
+        if result.returncode != 0:
+            raise SeriesError(f"git {arguments[0]} failed: {result.stderr.strip() or result.stdout.strip()}")

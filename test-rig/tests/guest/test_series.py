@@ -1,0 +1,142 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""The series for a mailing list: git am takes it on a bare tree, and it makes what the rig builds.
+
+No guest is booted; the kernel's source is what these tests share with those.
+"""
+
+from __future__ import annotations
+
+import re
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from conftest import Platform
+from kgdbrig import check, overlay, paths, series, source
+from kgdbrig.errors import SeriesError
+from kgdbrig.overlay import Overlay
+
+
+@pytest.fixture(scope="module")
+def mails(platform: Platform, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, ...]:
+    """The series, cover letter first."""
+    return series.write(platform.version, tmp_path_factory.mktemp(f"series-{platform.version}"), None)
+
+
+@pytest.fixture
+def bare_tree(platform: Platform) -> Iterator[Path]:
+    """A git repository with the whole pristine source in its only commit.
+
+    Made once, which takes half a minute, and kept in the cache.  The files are
+    links to those of the source: git replaces a file, and writes to none.
+    """
+    pristine = source.find(platform.version)
+    tree = paths.cache_dir("bare") / pristine.name
+    with paths.locked(f"bare-{pristine.name}"):
+        if not tree.exists():
+            temporary = Path(tempfile.mkdtemp(prefix=".bare-", dir=tree.parent))
+            try:
+                _commit_everything(pristine.directory, temporary / "tree")
+                (temporary / "tree").rename(tree)
+            finally:
+                shutil.rmtree(temporary, ignore_errors=True)
+        shutil.rmtree(tree / ".git/rebase-apply", ignore_errors=True)  # a run that was killed
+        git(tree, "reset", "--quiet", "--hard", "bare")
+        git(tree, "clean", "--quiet", "-ffdx")
+        yield tree
+
+
+def _commit_everything(directory: Path, tree: Path) -> None:
+    subprocess.run(["cp", "--archive", "--link", str(directory), str(tree)], check=True)
+    git(tree, "init", "--quiet")
+    for setting in ("user.name=bare", "user.email=bare@tree.invalid", "gc.auto=0"):
+        git(tree, "config", *setting.split("="))
+    # Above the threshold everything goes into one pack at once: 90,000 files less.
+    git(tree, "-c", "core.bigFileThreshold=1", "-c", "core.compression=1", "add", "--all", "--force", ".")
+    git(tree, "commit", "--quiet", "--message=bare")
+    git(tree, "tag", "bare")
+
+
+def git(tree: Path, *arguments: str) -> str:
+    result = subprocess.run(["git", "-C", str(tree), *arguments], capture_output=True, text=True, check=False)
+    assert result.returncode == 0, f"git {' '.join(arguments)}:\n{result.stdout}{result.stderr}"
+    return result.stdout
+
+
+def same(one: Path, other: Path) -> bool:
+    """Whether two files have the same content and mode; a link's content is where it points to."""
+    if one.is_symlink() or other.is_symlink():
+        return one.is_symlink() and other.is_symlink() and one.readlink() == other.readlink()
+    if one.samefile(other):
+        return True
+    return one.stat().st_mode == other.stat().st_mode and one.read_bytes() == other.read_bytes()
+
+
+def test_git_am_makes_the_tree_the_rig_builds(platform: Platform, mails: tuple[Path, ...], bare_tree: Path) -> None:
+    git(bare_tree, "am", "--quiet", *map(str, mails[1:]))
+    assert git(bare_tree, "status", "--porcelain") == ""
+    assert len(git(bare_tree, "log", "--format=%h").split()) == len(mails)  # the bare commit for the cover letter
+
+    pristine = source.find(platform.version)
+    laid = overlay.load(platform.version)
+    tree = paths.cache_dir("tree") / pristine.name
+    with paths.locked(f"tree-{tree.name}"):
+        overlay.apply(pristine, laid, tree, None)
+        ours = set(source.walk(tree))
+        assert ours == set(source.walk(bare_tree))
+        assert [path for path in sorted(ours) if not same(tree / path, bare_tree / path)] == []
+    changed = {str(path) for path in ours if not (pristine.directory / path).is_symlink()
+               and not ((pristine.directory / path).is_file() and same(pristine.directory / path, bare_tree / path))}
+    assert changed == {*laid.files, *overlay.touched(laid)}
+
+
+def test_it_reads_like_a_series(platform: Platform, mails: tuple[Path, ...]) -> None:
+    count = len(mails) - 1
+    letter = mails[0].read_text(encoding="utf-8")
+    assert mails[0].name == "0000-cover-letter.patch"
+    assert f"Subject: [PATCH {0:0{len(str(count))}}/{count}] kgdb: " in letter
+    assert re.search(r"^ \d+ files changed, \d+ insertions", letter, re.MULTILINE) and "***" not in letter
+    assert "@" not in re.sub(r"<\S+@\S+>", "", letter), "a placeholder was not filled in"
+    for number, mail in enumerate(mails[1:], 1):
+        text = mail.read_text(encoding="utf-8")
+        assert f"Subject: [PATCH {number:0{len(str(count))}}/{count}] " in text
+        assert re.search(r"^Signed-off-by: .+ <.+>\n---\n", text, re.MULTILINE)
+        assert re.search(r"^ \d+ files? changed", text, re.MULTILINE)
+    assert str(paths.REPOSITORY) not in "".join(mail.read_text(encoding="utf-8") for mail in mails)
+
+
+def test_it_is_the_same_every_time(platform: Platform, mails: tuple[Path, ...], tmp_path: Path) -> None:
+    again = series.write(platform.version, tmp_path, None)
+    assert [path.name for path in again] == [path.name for path in mails]
+    assert [path.read_bytes() for path in again] == [path.read_bytes() for path in mails]
+
+
+def test_a_directory_of_something_else_is_left_alone(platform: Platform, tmp_path: Path) -> None:
+    (tmp_path / "thesis.tex").write_text("years of work", encoding="utf-8")
+    with pytest.raises(SeriesError, match="thesis.tex"):
+        series.write(platform.version, tmp_path, None)
+    assert [path.name for path in tmp_path.iterdir()] == ["thesis.tex"]
+
+
+def test_nothing_is_left_out(platform: Platform) -> None:
+    laid = overlay.load(platform.version)
+    steps = series.steps(platform.version, laid)
+    assert sorted(name for step in steps for name in step.files) == sorted(laid.files)
+    assert tuple(step.hook for step in steps if step.hook is not None) == laid.patches
+    assert series.prefixes(platform.version, laid)[-1][1] == laid
+
+    unclaimed = Overlay({**laid.files, "arch/vax/kernel/kgdb-watch.c": b""}, laid.patches)
+    with pytest.raises(SeriesError, match="arch/vax/kernel/kgdb-watch.c"):
+        series.steps(platform.version, unclaimed)
+    unwired = Overlay(laid.files, tuple(hook for hook in laid.patches if "offer" not in hook.name))
+    with pytest.raises(SeriesError, match="kgdb-offer-hardware-watchpoints"):
+        series.steps(platform.version, unwired)
+
+
+def test_reviewers_tools_have_nothing_to_say(platform: Platform) -> None:
+    said: list[str] = []
+    assert check.run(platform.version, platform.arch, said.append), "\n".join(said)
