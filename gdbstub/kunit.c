@@ -629,7 +629,7 @@ static void most_specific_hit_is_reported(struct kunit *test)
 	unsigned int slot[KGDB_HW_SLOTS], generation[KGDB_HW_SLOTS];
 	unsigned int first = 0, last = KGDB_HW_SLOTS - 1;
 	unsigned int hits[] = { first, last };
-	unsigned int generations[2], stale[2];
+	unsigned int generations[2], stale[2], later_is_stale[2];
 
 	fill(test, slot, generation);
 
@@ -648,13 +648,17 @@ static void most_specific_hit_is_reported(struct kunit *test)
 	take_hits(2, hits, generations);
 	expect_reported(test, "watch", word(KGDB_HW_SLOTS));
 
-	/* Only of those that are still there */
+	/* Only of those that are still there, whichever comes first */
+	stale[0] = generations[0] - 1;
+	stale[1] = generations[1] - 1;
+	later_is_stale[0] = generations[0];
+	later_is_stale[1] = stale[1];
+	take_hits(2, hits, later_is_stale);
+	expect_reported(test, "watch", word(KGDB_HW_SLOTS));
 	KUNIT_EXPECT_EQ(test, remove(word(KGDB_HW_SLOTS), 2,
 				     BP_WRITE_WATCHPOINT), 0);
 	take_hits(2, hits, generations);
 	expect_reported(test, "awatch", word(KGDB_HW_SLOTS) + 2);
-	stale[0] = generations[0] - 1;
-	stale[1] = generations[1] - 1;
 	take_hits(2, hits, stale);
 	expect_dropped(test);
 }

@@ -19,13 +19,17 @@ from kgdbrig.console import Console
 from kgdbrig.errors import RigError, RigTimeout
 from kgdbrig.gdb import Gdb
 from kgdbrig.machine import Machine
+from kgdbrig.tap import FROM_GDB, FROM_KGDB
 from kgdbrig.target import Target
+from kgdbrig.wait import Deadline
 
 _WRITE = "echo 7 > /proc/sys/kernel/panic"
 _READ = "cat /proc/sys/kernel/panic"
 #: How long a machine may take to show that it is alive, in seconds.
 _PATIENCE = 20.0
 _COLUMN = 44
+#: How often a wait for the guest's shell looks at the wire, in seconds.
+_SLICE = 0.2
 
 
 @dataclass(frozen=True)
@@ -41,12 +45,24 @@ def _first(pattern: str, text: str) -> str:
     return found[0].strip() if found else "(nothing)"
 
 
+def _comes_back(target: Target, start: Callable[[], None], finish: Callable[[float], object]) -> bool:
+    """Start something in the guest, and wait for what comes first: its end, or a stop reply on the wire (False)."""
+    since = target.tap.mark()
+    start()
+    deadline = Deadline(_PATIENCE)
+    while True:
+        try:
+            finish(min(_SLICE, deadline.left()))
+            return True
+        except RigTimeout:
+            if deadline.passed() or any(packet.direction == FROM_KGDB and packet.data.startswith(b"T")
+                                        for packet in target.tap.since(since)):
+                return False
+
+
 def _stops(target: Target, gdb: Gdb, command: str) -> str:
     """What gdb says when the guest runs a command, or that the command came back."""
-    target.console.start(command)
-    try:
-        target.console.finish(_PATIENCE)
-    except RigTimeout:
+    if not _comes_back(target, lambda: target.console.start(command), target.console.finish):
         said = gdb.wait_stop(_PATIENCE)
         return "gdb stops: " + _first(r"hit .*watchpoint \d+: .*|received signal .*", said)
     return "gdb never stops"
@@ -65,11 +81,13 @@ def _rwatch(kernel: Kernel) -> str:
     with Target(kernel) as target:
         gdb = target.attach_gdb()
         gdb.command("rwatch panic_timeout")
+        mark = target.tap.mark()
         gdb.resume()
-        try:
-            target.back(_PATIENCE)
-        except RigTimeout:
+        answer = target.tap.wait_packet(lambda packet: packet.direction == FROM_GDB and packet.data == b"c" or
+                                        packet.direction == FROM_KGDB and packet.data.startswith(b"E"), since=mark)
+        if answer.direction == FROM_KGDB:
             return "gdb: " + _first(r"Could not insert .*", gdb.wait_stop(_PATIENCE))
+        target.back()
         return _stops(target, gdb, _READ)
 
 
@@ -92,12 +110,9 @@ def _stop_reply(kernel: Kernel) -> str:
         rsp.request(f"Z2,{address:x},4")
         rsp.send("c")
         target.back()
-        target.trigger.start("write", size=4, offset=0, value=1)
-        try:
-            target.trigger.finish(_PATIENCE)
+        if _comes_back(target, lambda: target.trigger.start("write", size=4, offset=0, value=1),
+                       target.trigger.finish):
             target.break_in()
-        except RigTimeout:
-            pass
         said = rsp.wait_stop().text
         return f"{said}, and to '?' {rsp.request('?')}"
 
@@ -111,12 +126,9 @@ def _attribution(kernel: Kernel) -> str:
         rsp.request(f"Z4,{address:x},4")
         rsp.send("c")
         target.back()
-        target.trigger.start("read", size=4, offset=0)
-        try:
-            target.trigger.finish(_PATIENCE)
-        except RigTimeout:
-            return f"reported as {rsp.wait_stop().reason or 'neither'}"
-        return "not reported"
+        if _comes_back(target, lambda: target.trigger.start("read", size=4, offset=0), target.trigger.finish):
+            return "not reported"
+        return f"reported as {rsp.wait_stop().reason or 'neither'}"
 
 
 def _all_cpus(kernel: Kernel) -> str:
