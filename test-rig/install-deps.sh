@@ -18,6 +18,7 @@ packages="
 	clang
 	cpio
 	flex
+	gcc-12-multilib
 	gdb-multiarch
 	git
 	gpg

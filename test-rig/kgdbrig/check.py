@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import contextlib
 import fnmatch
+import hashlib
 import re
 import subprocess
 import sys
@@ -105,13 +106,51 @@ class Report:
             self.failed.append(check)
 
 
-def run(version: str, arch: str, say: Say = print, progress: TextIO | None = sys.stderr) -> bool:
-    """Run every check on the series for a kernel version, and report; whether all passed."""
+def run(version: str, arch: str, say: Say = print, progress: TextIO | None = sys.stderr, *,
+        again: bool = False) -> bool:
+    """Run every check on the series for a kernel version, and report; whether all passed.
+
+    A report without a failure is kept in the cache, and shown without running
+    anything (unless `again`) as long as nothing changes that goes into it.
+    """
     layout = arches.find(arch)
     pristine = source.find(version, None, progress)
     laid = overlay.load(version)
+    kept = paths.cache_dir("checks") / _key(version, layout, pristine, laid)
+    if kept.exists() and not again:
+        say(kept.read_text(encoding="utf-8") + "rig: that is the report of an earlier run: nothing has changed since")
+        return True
+    said: list[str] = []
+
+    def both(line: str) -> None:
+        said.append(f"{line}\n")
+        say(line)
+
+    passed = _run(version, layout, pristine, laid, both, progress)
+    if passed:
+        kept.write_text("".join(said), encoding="utf-8")
+    return passed
+
+
+def _key(version: str, arch: Arch, pristine: Source, laid: Overlay) -> str:
+    """The digest of everything a report depends on."""
+    total = hashlib.sha256()
+    texts = [version, arch.name, pristine.digest, laid.digest()]
+    texts += [_program([tool, "--version"], paths.REPOSITORY, package).stdout
+              for tool, package in (("gcc", "build-essential"), ("ld", "binutils"), ("sparse", "sparse"))]
+    for stock in (False, True):
+        texts += [path.read_text(encoding="utf-8") for path in build.fragments("default", version, arch.name, stock)]
+    # The rig's own code as well: what it checks, and how.
+    texts += [path.read_text(encoding="utf-8")
+              for path in sorted([*series.MAIL.iterdir(), *Path(__file__).parent.glob("*.py")])]
+    for text in texts:
+        total.update(f"{len(text)}\n{text}".encode())
+    return total.hexdigest()[:40]
+
+
+def _run(version: str, layout: Arch, pristine: Source, laid: Overlay, say: Say, progress: TextIO | None) -> bool:
     report = Report(say)
-    say(f"rig: checking the series for Linux {version} {arch} ({pristine.identity})")
+    say(f"rig: checking the series for Linux {version} {layout.name} ({pristine.identity})")
     with paths.locked(f"check-{pristine.name}", progress):
         bench = _Bench(version, layout, pristine, laid, progress)
         bench.lay(laid)
@@ -143,14 +182,20 @@ class _Bench:
         """Make the tree the pristine one with `laid` on it, and nothing else."""
         overlay.apply(self.pristine, laid, self.tree, self._progress)
 
-    def made(self, name: str, *, tree: Path | None = None, stock: bool = False,
-             settings: dict[str, str] | None = None) -> _Made:
-        """An object directory of that name, configured as the rig's kernels (or stock kernels) and with `settings`."""
-        tree = tree or self.tree
-        objects = paths.cache_dir("obj", f"{self.pristine.name}_{self.arch.name}_check-{name}")
+    def made(self, settings: dict[str, str], *, stock: bool = False, pristine: bool = False,
+             configured: bool = False) -> _Made:
+        """The objects of the tree, configured as the rig's kernels (`stock`: as its stock kernels) with `settings`.
+
+        All configurations share one object directory, which saves the tools
+        that are built first; `configured` tells that the last one is wanted.
+        `pristine` stands for the tree without the series, and has its own.
+        """
+        tree = self.pristine.directory if pristine else self.tree
+        objects = paths.cache_dir("obj", f"{self.pristine.name}_{self.arch.name}_check{'-stock' * pristine}")
         kbuild = Kbuild(self.arch, self.pristine, tree, objects)
-        with _fragment(settings or {}) as fragment:
-            kbuild.configure((*build.fragments("default", self.version, self.arch.name, stock), fragment))
+        if not configured:
+            with _fragment(settings) as fragment:
+                kbuild.configure((*build.fragments("default", self.version, self.arch.name, stock), fragment))
         return _Made(kbuild, tree, objects, self.changed)
 
 
@@ -259,7 +304,7 @@ def notices(said: str, patch: Path) -> list[Notice]:
 
 def _checkpatch(bench: _Bench, report: Report) -> None:
     with tempfile.TemporaryDirectory(prefix="rig-check-") as temporary:
-        patches = series.write(bench.version, Path(temporary), None)[1:]
+        patches = series.write(bench.version, Path(temporary), None, bench.laid)[1:]
         said = []
         broken = []
         for patch in patches:
@@ -316,8 +361,8 @@ def _kernel_doc(bench: _Bench, report: Report) -> None:
 
 
 def _lint(bench: _Bench, report: Report) -> None:
-    stock = bench.made("lint-stock", tree=bench.pristine.directory, stock=True)
-    ours = bench.made("lint")
+    stock = bench.made({}, stock=True, pristine=True)
+    ours = bench.made({})
     sparse, note = _sparse(bench)
     report.result("every C file of the series is compiled in the rig's configuration", ours.unbuilt())
 
@@ -375,8 +420,7 @@ def _sparse(bench: _Bench) -> tuple[str, str]:
 def _build_variant(bench: _Bench, variant: str, report: Report) -> None:
     settings = VARIANTS[variant]
     # Without the option, what depends on it must not be asked for either: as for a stock kernel.
-    made = bench.made("build-" + re.sub(r"\W+", "-", variant), stock=settings.get("KGDB_WATCHPOINT") == "n",
-                      settings={**settings, "WERROR": "y"})
+    made = bench.made({**settings, "WERROR": "y"}, stock=settings.get("KGDB_WATCHPOINT") == "n")
     worked, said = made.run()
     findings = [] if worked else [_failure(said)]
     findings += [line for line in said.splitlines() if "warning:" in line and worked]
@@ -406,12 +450,18 @@ def _build_steps(bench: _Bench, report: Report) -> None:
         for number, (step, laid) in enumerate(prefixes, 1):
             bench.lay(laid)
             # Configured as a stock kernel: the option is not there until late, and then on by default.
-            made = bench.made("steps", stock=True, settings={"WERROR": "y"})
-            worked, said = made.run(again=False)
+            made = bench.made({"WERROR": "y"}, stock=True,
+                              configured=number > 1 and not any("Kconfig" in name for name in _touched(step)))
+            worked, said = made.run(again=number == 1)
             report.result(f"step {number}/{len(prefixes)} builds: {step.message.subject}",
                           [] if worked else [_failure(said)])
     finally:
         bench.lay(bench.laid)
+
+
+def _touched(step: series.Step) -> list[str]:
+    hooks = (step.hook,) if step.hook is not None else ()
+    return [*step.files, *overlay.touched(Overlay({}, hooks))]
 
 
 def _program(command: list[str], directory: Path, package: str) -> subprocess.CompletedProcess[str]:

@@ -127,7 +127,7 @@ def _check(options: argparse.Namespace) -> int:
     def say(line: str) -> None:
         print(line, flush=True)
 
-    return 0 if run(options.kernel, options.arch, say) else 1
+    return 0 if run(options.kernel, options.arch, say, again=options.again) else 1
 
 
 def _clean_cache(_options: argparse.Namespace) -> int:
@@ -135,7 +135,7 @@ def _clean_cache(_options: argparse.Namespace) -> int:
 
     directory = paths.cache()
     for part in ("src", "tree", "obj", "kernels", "initramfs", "busybox", "tmp", "oracle", "demo", "series", "bare",
-                 "locks"):
+                 "checks", "locks"):
         shutil.rmtree(directory / part, ignore_errors=True)
     print(f"rig: emptied {directory}", file=sys.stderr)
     return 0
@@ -192,6 +192,7 @@ def _parser() -> argparse.ArgumentParser:
                          help="an empty directory, or one that holds an older series (default: in the cache)")
     command.set_defaults(run=_series)
     command = commands.add_parser("check", parents=[kernel], help="run checkpatch, sparse and builds on the series")
+    command.add_argument("--again", action="store_true", help="also when they passed before and nothing has changed")
     command.set_defaults(run=_check)
     command = commands.add_parser("console", help="connect this terminal to a guest's console")
     command.add_argument("socket", nargs="?", type=Path, help="console socket (default: that of the newest machine)")

@@ -92,14 +92,15 @@ def prefixes(version: str, laid: Overlay) -> tuple[tuple[Step, Overlay], ...]:
     return tuple(found)
 
 
-def write(version: str, output: Path | None = None, progress: TextIO | None = sys.stderr) -> tuple[Path, ...]:
+def write(version: str, output: Path | None = None, progress: TextIO | None = sys.stderr,
+          laid: Overlay | None = None) -> tuple[Path, ...]:
     """Write the series for a kernel version, cover letter first; the files, in their order.
 
     `output` (default: series/VERSION in the cache) must be new, empty, or hold
-    an older series, which is replaced.  Raises SeriesError, OverlayError,
-    SourceError.
+    an older series, which is replaced.  The series is that of `laid` (default:
+    the repository's overlay).  Raises SeriesError, OverlayError, SourceError.
     """
-    laid = overlay.load(version)
+    laid = laid or overlay.load(version)
     pristine = source.find(version, None, progress)
     directory = (output or paths.cache_dir("series", version)).absolute()
     try:
