@@ -197,9 +197,10 @@ def run_patch(patch: Path, work: Path, pristine: Source) -> None:
         raise MissingDependency("patch") from error
     if result.returncode != 0:
         hunks = reject.read_text(encoding="utf-8", errors="replace") if reject.exists() else ""
+        said = re.sub(r" -- saving rejects to file \S+", "", result.stdout)  # which goes with the copy
         unchanged = "" if pristine.cached else " (which is as it was)"
         raise OverlayError(f"{patch} does not apply to {pristine.identity}{unchanged}:\n"
-                           f"{result.stdout.strip()}\n{hunks}".rstrip())
+                           f"{said.strip()}\n{hunks}".rstrip())
 
 
 def _copy(pristine: Source, tree: Path, progress: TextIO | None) -> None:

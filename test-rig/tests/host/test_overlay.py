@@ -155,6 +155,7 @@ def test_a_patch_that_does_not_apply_is_named_and_changes_nothing(place: Place) 
     assert "two.patch does not apply to the tree" in said
     assert "kernel/a.c" in said, "the file is not named"
     assert "-zwei\n+drei" in said, "the reject is not shown"
+    assert "saving rejects" not in said, "a file is named that is gone"
     assert snapshot(place.tree) == tree
     assert snapshot(place.pristine) == pristine
 
