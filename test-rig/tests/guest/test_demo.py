@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import re
 import subprocess
-import time
 from pathlib import Path
 
 import pytest
@@ -14,9 +13,6 @@ from kgdbrig import paths
 from kgdbrig.build import Kernel
 
 pytestmark = pytest.mark.i386
-
-#: Seconds the demo may take when nothing has to be built.
-WARM_SECONDS = 20
 
 #: In this order, each a line (or more) of gdb's own words, or of the target's, behind what was typed.
 SHOWN = (
@@ -45,10 +41,8 @@ def demo(kernel: Kernel, *options: str) -> subprocess.CompletedProcess[str]:
 
 
 def test_it_passes_and_shows_gdb_s_words(kernel: Kernel) -> None:
-    began = time.monotonic()
     done = demo(kernel)
     assert done.returncode == 0, done.stdout + done.stderr
-    assert time.monotonic() - began < WARM_SECONDS
 
     first, *_, last = done.stdout.splitlines()
     assert re.fullmatch(rf"Linux {re.escape(kernel.release)} {kernel.arch} \(.*with our patches\), GNU gdb .*, "
