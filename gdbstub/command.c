@@ -11,10 +11,46 @@
 #include <linux/string.h>
 
 #include "../debug_core.h"
-#include "packet.h"
+#include "watch.h"
 
 /* As much of a refused packet as the kernel log repeats, in characters */
 #define QUOTED_PACKET 48
+
+/* The debugger understands errors with a text ("Standard Replies", E.1.1) */
+static bool error_message;
+
+/**
+ * kgdb_supported_query() - answer a qSupported packet
+ * @in: the packet's payload
+ * @out: where the answer goes, at least 16 bytes
+ *
+ * Accepts the feature error-message if it is offered ("General Query Packets"
+ * in the gdb manual, E.6). The first packet of each gdb that connects.
+ *
+ * Context: master CPU in the debugger.
+ * Return: true if it was such a packet.
+ */
+bool kgdb_supported_query(const char *in, char *out)
+{
+	const char *feature;
+
+	if (strncmp(in, "qSupported", strlen("qSupported")))
+		return false;
+
+	feature = strstr(in, "error-message+");
+	error_message = feature && (feature[-1] == ':' || feature[-1] == ';');
+	if (error_message)
+		memcpy(out, "error-message+", sizeof("error-message+"));
+	return true;
+}
+
+static void refuse(char *out, int err, const char *why)
+{
+	if (error_message)
+		sprintf(out, "E.%s", why);
+	else
+		sprintf(out, "E%02d", min(-err, 99));
+}
 
 static int break_command(const struct kgdb_break_packet *packet)
 {
@@ -34,11 +70,11 @@ static int break_command(const struct kgdb_break_packet *packet)
 /**
  * kgdb_break_command() - carry out a Z or z packet
  * @in: the packet's payload
- * @out: where the answer goes, at least 4 bytes
+ * @out: where the answer goes, at least 128 bytes
  *
- * Answers ``OK``, ``Enn`` with a decimal errno after the kernel log has the
- * reason, or nothing for Z3 and z3, which tells gdb to use an access
- * watchpoint instead. On an error nothing has changed.
+ * Answers ``OK`` or an error: ``E.`` and the reason for a debugger that asked
+ * for that, else ``Enn`` with a decimal errno. The kernel log has the reason
+ * as well. On an error nothing has changed.
  *
  * Context: master CPU in the debugger, all others held.
  */
@@ -51,20 +87,17 @@ void kgdb_break_command(const char *in, char *out)
 	why = kgdb_parse_break(in, &packet);
 	if (!why && packet.spec.len > INT_MAX)
 		why = "the length is too large";
-	if (!why && packet.spec.type == KGDB_WATCH_READ) {
-		*out = '\0';
+	if (why) {
+		pr_err("packet \"%.*s\" refused: %s\n", QUOTED_PACKET, in, why);
+		refuse(out, -EINVAL, why);
 		return;
 	}
 
-	if (why) {
-		pr_err("packet \"%.*s\" refused: %s\n", QUOTED_PACKET, in, why);
-		err = -EINVAL;
-	} else {
-		err = break_command(&packet);
-	}
-
-	if (err)
-		sprintf(out, "E%02d", min(-err, 99));
-	else
+	err = break_command(&packet);
+	if (!err)
 		memcpy(out, "OK", sizeof("OK"));
+	else if (packet.spec.type == KGDB_WATCH_SOFTWARE)
+		refuse(out, err, "no software breakpoint can be set or removed there");
+	else
+		refuse(out, err, kgdb_watch_refusal());
 }

@@ -3,12 +3,13 @@
  * Hits: from the overflow handler to the stop reply.
  *
  * A hit is recorded on the CPU that took it, as the slots that matched and
- * their generations. That CPU then queues for the debugger; another CPU may
- * be there already, and gdb may remove the watchpoint, or set another one in
- * the same slot, before it is this CPU's turn. Only then is the hit resolved
- * to a watchpoint, by generation: a stale one is dropped and nobody told.
+ * what each of them watched. That CPU then queues for the debugger; another
+ * CPU may be there already, and gdb may remove the watchpoint, or set another
+ * one in the same slot, before it is this CPU's turn. Only then is the hit
+ * resolved to a watchpoint: a stale one is dropped and nobody told.
  */
 #include <linux/bits.h>
+#include <linux/kernel.h>
 #include <linux/kprobes.h>
 #include <linux/percpu.h>
 
@@ -16,14 +17,18 @@
 
 /**
  * struct kgdb_hit - what one CPU has to report
- * @slots: bitmap of the slots that hit and are not reported yet
- * @generation: of each of these slots when it hit
- * @watch: the watchpoint to report, once resolved; type 0 for none
+ * @access: the slots that hit, and what gdb was told in earlier stops
+ * @id: what each of these slots watched when it hit
+ * @newest: kgdb_watch_newest() as this CPU was brought in line with the table
+ * @watch: what to report, once resolved; type KGDB_WATCH_SOFTWARE for nothing
+ * @more: another stop is needed to report all of it
  */
 struct kgdb_hit {
-	unsigned int slots;
-	unsigned int generation[KGDB_HW_SLOTS];
+	struct kgdb_access access;
+	unsigned int id[KGDB_HW_SLOTS];
+	unsigned int newest;
 	struct kgdb_watch_spec watch;
+	bool more;
 };
 
 static DEFINE_PER_CPU(struct kgdb_hit, kgdb_hit);
@@ -31,74 +36,111 @@ static DEFINE_PER_CPU(struct kgdb_hit, kgdb_hit);
 /**
  * kgdb_hit_record() - note that a slot hit on this CPU
  * @slot: which slot
- * @generation: what it was armed with on this CPU
+ * @id: what it watched, as this CPU had it armed
+ * @newest: kgdb_watch_newest() as this CPU was brought in line with the table
  *
  * One exception may record several slots: an access can match several, and
  * the processor reports them together.
  *
- * Context: the debug exception on the CPU that hit, interrupts off.
+ * Context: the debug exception on the CPU that hit, interrupts off; or the
+ * round-up that came before that exception's handler got to it.
  */
-void kgdb_hit_record(unsigned int slot, unsigned int generation)
+void kgdb_hit_record(unsigned int slot, unsigned int id, unsigned int newest)
 {
 	struct kgdb_hit *hit = this_cpu_ptr(&kgdb_hit);
 
-	hit->generation[slot] = generation;
-	hit->slots |= BIT(slot);
+	hit->id[slot] = id;
+	hit->newest = newest;
+	hit->access.slots |= BIT(slot);
 }
 NOKPROBE_SYMBOL(kgdb_hit_record);
+
+/**
+ * kgdb_hit_owns() - is this memory where hits are kept?
+ * @addr: first byte
+ * @len: number of bytes
+ *
+ * Context: any.
+ * Return: true if a part of it is.
+ */
+bool kgdb_hit_owns(unsigned long addr, unsigned long len)
+{
+	return kgdb_overlaps_percpu(addr, len, &kgdb_hit, sizeof(kgdb_hit));
+}
 
 /**
  * kgdb_hit_pending() - has this CPU a hit that the debugger has not seen?
  *
  * Context: the debug exception, interrupts off.
- * Return: true from kgdb_hit_record() to kgdb_hit_clear().
+ * Return: true from kgdb_hit_record() until kgdb_hit_next() is false.
  */
 bool kgdb_hit_pending(void)
 {
-	return this_cpu_read(kgdb_hit.slots);
+	return this_cpu_read(kgdb_hit.access.slots);
 }
 NOKPROBE_SYMBOL(kgdb_hit_pending);
 
 /**
  * kgdb_hit_resolve() - find the watchpoint that this CPU's hit belongs to
+ * @regs: of the exception that recorded the hit
  *
  * Of several, the most specific one is taken: they are of one access, and a
- * stop reply names one watchpoint (gdb checks them all by itself).
+ * stop reply names one address (gdb checks all watchpoints it lies in).
  *
  * Context: this CPU has just become master.
- * Return: false if the hit is stale and this CPU has no reason to stop.
+ * Return: false if this CPU has no reason to stop: the hit is stale, or a
+ * write to what is watched for reads.
  */
-bool kgdb_hit_resolve(void)
+bool kgdb_hit_resolve(struct pt_regs *regs)
 {
 	struct kgdb_hit *hit = this_cpu_ptr(&kgdb_hit);
-	bool live = false;
-	int i;
 
-	hit->watch = (struct kgdb_watch_spec){ .type = KGDB_WATCH_SOFTWARE };
-	for (i = 0; i < KGDB_HW_SLOTS; i++) {
-		if (hit->slots & BIT(i))
-			live |= kgdb_watch_find(i, hit->generation[i],
-						&hit->watch);
-	}
-	return live;
+	kgdb_arch_access(regs, &hit->access);
+	hit->more = kgdb_watch_match(&hit->access, hit->id, hit->newest,
+				     &hit->watch);
+	return hit->watch.type != KGDB_WATCH_SOFTWARE;
 }
 NOKPROBE_SYMBOL(kgdb_hit_resolve);
 
 /**
- * kgdb_hit_clear() - this CPU's hit is dealt with
+ * kgdb_hit_again() - is this another stop for an access that made one already?
+ *
+ * Context: this CPU has just become master.
+ * Return: true if so. If nothing is left to report then, a single step that
+ * gdb asked for at the first stop is still to be made.
+ */
+bool kgdb_hit_again(void)
+{
+	return this_cpu_read(kgdb_hit.access.nr_told);
+}
+NOKPROBE_SYMBOL(kgdb_hit_again);
+
+/**
+ * kgdb_hit_next() - this CPU's stop is over: is there another one to make?
+ *
+ * An access can hit watchpoints that no one address lies in. The debugger has
+ * to be entered once more then, with the same registers.
  *
  * Context: this CPU has left the debugger for the exception that recorded the
  * hit, interrupts off. Not for a CPU that leaves a round-up: a hit may have
  * been recorded and not yet reported when the round-up came in between.
+ * Return: true if it is to be entered again; otherwise the hit is forgotten.
  */
-void kgdb_hit_clear(void)
+bool kgdb_hit_next(void)
 {
 	struct kgdb_hit *hit = this_cpu_ptr(&kgdb_hit);
+	struct kgdb_access *access = &hit->access;
+	bool more = hit->more && access->nr_told < ARRAY_SIZE(access->told);
 
-	hit->slots = 0;
+	if (more)
+		access->told[access->nr_told++] = hit->watch.addr;
+	else
+		*access = (struct kgdb_access){ };
 	hit->watch.type = KGDB_WATCH_SOFTWARE;
+	hit->more = false;
+	return more;
 }
-NOKPROBE_SYMBOL(kgdb_hit_clear);
+NOKPROBE_SYMBOL(kgdb_hit_next);
 
 /**
  * kgdb_hit_reported() - is this stop due to a watchpoint or hardware breakpoint?
@@ -110,6 +152,24 @@ NOKPROBE_SYMBOL(kgdb_hit_clear);
 bool kgdb_hit_reported(void)
 {
 	return this_cpu_read(kgdb_hit.watch.type) != KGDB_WATCH_SOFTWARE;
+}
+
+/**
+ * kgdb_hit_describe() - what this stop is due to, for a person
+ * @addr: set to the address that was hit
+ *
+ * Context: master CPU in the debugger.
+ * Return: what kind of watchpoint, or NULL if it is due to something else; a
+ * breakpoint is told from the PC.
+ */
+const char *kgdb_hit_describe(unsigned long *addr)
+{
+	const struct kgdb_watch_spec *watch = &this_cpu_ptr(&kgdb_hit)->watch;
+
+	if (watch->type < KGDB_WATCH_WRITE)
+		return NULL;
+	*addr = watch->addr;
+	return kgdb_type_name(watch->type);
 }
 
 /**

@@ -1,53 +1,110 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Which slot covers a watchpoint.
+ * Which slots cover a watchpoint.
  *
  * Second on a watchpoint's path: packet -> plan -> watch -> arch -> hit ->
  * stop reply. Pure code: it knows what a slot can hold, not which are free.
  */
 #include "plan.h"
 
+/* The slots a plan has so far; those that do not fit are only counted */
+struct plan {
+	struct kgdb_slot_spec *slots;
+	unsigned int room;
+	unsigned long count;
+};
+
+static void add(struct plan *plan, enum kgdb_watch_type type,
+		unsigned long addr, unsigned long len)
+{
+	if (plan->count < plan->room)
+		plan->slots[plan->count] = (struct kgdb_slot_spec){
+			.type = type,
+			.addr = addr,
+			.len = len,
+		};
+	plan->count++;
+}
+
+/*
+ * A slot that tells reads from writes does not exist. Two on the same bytes
+ * do: a write hits both, a read only the one for all accesses.
+ */
+static void add_piece(struct plan *plan, enum kgdb_watch_type type,
+		      unsigned long addr, unsigned long len)
+{
+	if (type == KGDB_WATCH_READ) {
+		add(plan, KGDB_WATCH_WRITE, addr, len);
+		type = KGDB_WATCH_ACCESS;
+	}
+	add(plan, type, addr, len);
+}
+
+/* The longest slot that can begin at @addr and is not longer than @left */
+static unsigned long piece_len(unsigned long addr, unsigned long left)
+{
+	unsigned long len = KGDB_SLOT_MAX_LEN;
+
+	while (addr & (len - 1) || len > left)
+		len /= 2;
+	return len;
+}
+
 /**
- * kgdb_plan_slot() - find the slot that covers exactly one watchpoint
+ * kgdb_plan_slots() - find the slots that cover exactly one watchpoint
  * @watch: what gdb asked for
- * @slot: result, valid only when NULL is returned
+ * @slots: result, valid only when NULL is returned; NULL if @room is 0
+ * @room: how many slots fit into @slots
+ * @count: set to the number of slots needed, which may be more than @room
  *
- * One naturally aligned power of two up to the word size fits one slot;
- * nothing else is accepted yet. A slot that covered more than was asked for
- * would report accesses nobody asked about. Breakpoints are one byte long
- * whatever gdb says: the processor compares the instruction's first byte.
+ * Splits a region into naturally aligned powers of two up to the word size,
+ * each as long as can be, which makes as few as can be. A slot that covered
+ * more than was asked for would report accesses nobody asked about. A
+ * KGDB_WATCH_READ has two slots for each piece, the one for writes first.
+ * Breakpoints are one byte long whatever gdb says: the processor compares the
+ * instruction's first byte.
  *
  * Context: any; touches nothing but its arguments.
  * Return: NULL on success, otherwise the reason as a constant text.
  */
-const char *kgdb_plan_slot(const struct kgdb_watch_spec *watch,
-			   struct kgdb_slot_spec *slot)
+const char *kgdb_plan_slots(const struct kgdb_watch_spec *watch,
+			    struct kgdb_slot_spec *slots, unsigned int room,
+			    unsigned long *count)
 {
-	slot->type = watch->type;
-	slot->addr = watch->addr;
-	slot->len = watch->len;
+	unsigned long addr = watch->addr, left = watch->len, len;
+	struct plan plan = { .slots = slots, .room = room };
 
 	switch (watch->type) {
 	case KGDB_WATCH_EXECUTE:
-		slot->len = 1;
-		return NULL;
+		left = 1;
+		break;
 	case KGDB_WATCH_WRITE:
+	case KGDB_WATCH_READ:
 	case KGDB_WATCH_ACCESS:
 		break;
-	case KGDB_WATCH_READ:
-		return "the hardware cannot watch for reads alone";
 	default:
 		return "not a hardware breakpoint or watchpoint";
 	}
 
-	if (!watch->len)
+	if (!left)
 		return "the length is zero";
-	if (watch->addr + (watch->len - 1) < watch->addr)
+	if (addr + (left - 1) < addr)
 		return "the region wraps around the end of memory";
-	if (watch->len > KGDB_SLOT_MAX_LEN || watch->len & (watch->len - 1))
-		return sizeof(long) == 8 ? "the length is not 1, 2, 4 or 8" :
-					   "the length is not 1, 2 or 4";
-	if (watch->addr & (watch->len - 1))
-		return "the address is not aligned to the length";
+
+	while (left) {
+		/* What nothing can hold is counted without a look at each piece */
+		if (plan.count > room && !(addr % KGDB_SLOT_MAX_LEN) &&
+		    left >= KGDB_SLOT_MAX_LEN) {
+			len = left - left % KGDB_SLOT_MAX_LEN;
+			plan.count += len / KGDB_SLOT_MAX_LEN *
+				      (watch->type == KGDB_WATCH_READ ? 2 : 1);
+		} else {
+			len = piece_len(addr, left);
+			add_piece(&plan, watch->type, addr, len);
+		}
+		addr += len;
+		left -= len;
+	}
+	*count = plan.count;
 	return NULL;
 }

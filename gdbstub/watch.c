@@ -5,6 +5,13 @@
  * The table is the truth. CPUs are brought in line with it when they leave
  * the debugger (kgdb_correct_hw_break()) and when they come online; nothing
  * here touches a debug register.
+ *
+ * gdb takes all watchpoints out at each stop and puts them back, in whatever
+ * order, before it continues. Setting and removing therefore only says what
+ * is wanted, and claims the slots for it from the perf layer. Which slot
+ * serves what is settled once, when the debugger is left: what is wanted as
+ * before stays where it is, and a hit that another CPU took before the stop
+ * still counts.
  */
 #define pr_fmt(fmt) "KGDB: " fmt
 
@@ -13,49 +20,59 @@
 #include <linux/errno.h>
 #include <linux/kernel.h>
 #include <linux/kprobes.h>
+#include <linux/percpu.h>
 #include <linux/smp.h>
+#include <linux/string.h>
 
+#include "../debug_core.h"
 #include "watch.h"
 
 /*
- * More watchpoints than slots, since equal ones share: gdb sets several
+ * More watchpoints than slots, since equal slots are shared: gdb sets several
  * watchpoints of one expression, and kdb and gdb may want the same bytes.
  */
 #define KGDB_WATCH_MAX 32
 
 /**
- * struct kgdb_watch - one watchpoint
- * @spec: what gdb asked for
- * @slots: bitmap of the slots that serve it; empty in a free entry
- */
-struct kgdb_watch {
-	struct kgdb_watch_spec spec;
-	unsigned int slots;
-};
-
-/**
- * struct kgdb_slot - one hardware slot, the same on every CPU
- * @spec: what it is programmed to, or was last
- * @refs: how many watchpoints use it; nobody has it armed at 0
- * @generation: counts what the slot has watched; changes only when @spec does
+ * struct kgdb_slot_state - one hardware slot, the same on every CPU
+ * @id: names what the slot watches, and is never used for anything else;
+ *      what is watched later has a higher one
+ * @wanted: CPUs are to arm it; settled by kgdb_watch_settle()
  * @reserved: accounted for with the perf layer
- *
- * gdb takes all watchpoints out at each stop and puts them back before it
- * continues. A slot therefore keeps its description and generation while it
- * has no user: an equal watchpoint gets the same slot and generation again,
- * CPUs have nothing to reprogram, and a hit that another CPU took before the
- * stop still counts. The reservation is kept as well until the machine runs
- * (see kgdb_correct_hw_break()).
  */
-struct kgdb_slot {
-	struct kgdb_slot_spec spec;
-	unsigned int refs;
-	unsigned int generation;
+struct kgdb_slot_state {
+	unsigned int id;
+	bool wanted;
 	bool reserved;
 };
 
-static struct kgdb_watch watches[KGDB_WATCH_MAX];
-static struct kgdb_slot slots[KGDB_HW_SLOTS];
+/* Free entries are of type KGDB_WATCH_SOFTWARE */
+static struct kgdb_watch_spec watches[KGDB_WATCH_MAX];
+
+/**
+ * struct kgdb_watch_state - what else is known of a watchpoint
+ * @kdb: kdb has set it; it and gdb may want the same, and not know
+ * @id: as that of a slot; 0 until it is settled
+ * @last: what the entry held when it was settled last
+ */
+static struct kgdb_watch_state {
+	bool kdb;
+	unsigned int id;
+	struct kgdb_watch_spec last;
+} states[KGDB_WATCH_MAX];
+
+/* What a hit can be of; see kgdb_watch_match() */
+static struct kgdb_watch_spec candidates[KGDB_WATCH_MAX];
+
+/* What each slot is programmed to, or was last */
+static struct kgdb_slot_spec slot_specs[KGDB_HW_SLOTS];
+static struct kgdb_slot_state slots[KGDB_HW_SLOTS];
+
+/* Changes when CPUs have to be brought in line with the table */
+static unsigned int settled;
+
+/* Why the last watchpoint was refused */
+static char refusal[96];
 
 static_assert(KGDB_WATCH_SOFTWARE == (int)BP_BREAKPOINT);
 static_assert(KGDB_WATCH_EXECUTE == (int)BP_HARDWARE_BREAKPOINT);
@@ -63,7 +80,14 @@ static_assert(KGDB_WATCH_WRITE == (int)BP_WRITE_WATCHPOINT);
 static_assert(KGDB_WATCH_READ == (int)BP_READ_WATCHPOINT);
 static_assert(KGDB_WATCH_ACCESS == (int)BP_ACCESS_WATCHPOINT);
 
-static const char *type_name(enum kgdb_watch_type type)
+/**
+ * kgdb_type_name() - what a person calls a kind of breakpoint
+ * @type: which kind
+ *
+ * Context: any.
+ * Return: a constant text.
+ */
+const char *kgdb_type_name(enum kgdb_watch_type type)
 {
 	switch (type) {
 	case KGDB_WATCH_EXECUTE:
@@ -89,92 +113,249 @@ static struct kgdb_watch_spec watch_spec(unsigned long addr, int len,
 	};
 }
 
-static struct kgdb_watch *find_watch(const struct kgdb_watch_spec *spec)
+static bool in_use(const struct kgdb_watch_spec *watch)
+{
+	return watch->type != KGDB_WATCH_SOFTWARE;
+}
+
+static struct kgdb_watch_spec *find_watch(const struct kgdb_watch_spec *spec)
 {
 	int i;
 
 	for (i = 0; i < KGDB_WATCH_MAX; i++) {
-		if (watches[i].slots &&
-		    kgdb_watch_spec_equal(&watches[i].spec, spec))
+		if (in_use(&watches[i]) && states[i].kdb == !!dbg_kdb_mode &&
+		    kgdb_watch_spec_equal(&watches[i], spec))
 			return &watches[i];
 	}
 	return NULL;
 }
 
-static struct kgdb_watch *free_watch(void)
+/* The free entry that held @spec when it was settled last, or any free one */
+static struct kgdb_watch_spec *free_watch(const struct kgdb_watch_spec *spec)
 {
+	struct kgdb_watch_spec *found = NULL;
 	int i;
 
 	for (i = 0; i < KGDB_WATCH_MAX; i++) {
-		if (!watches[i].slots)
+		if (in_use(&watches[i]))
+			continue;
+		if (states[i].id && states[i].kdb == !!dbg_kdb_mode &&
+		    kgdb_watch_spec_equal(&states[i].last, spec))
 			return &watches[i];
+		/* One that may be wanted back is the last choice */
+		if (!found || states[found - watches].id > states[i].id)
+			found = &watches[i];
+	}
+	return found;
+}
+
+static struct kgdb_slot_spec *find_spec(struct kgdb_slot_spec *specs,
+					unsigned int count,
+					const struct kgdb_slot_spec *spec)
+{
+	unsigned int i;
+
+	for (i = 0; i < count; i++) {
+		if (kgdb_slot_spec_equal(&specs[i], spec))
+			return &specs[i];
 	}
 	return NULL;
 }
 
 /*
- * The slot to use for @spec: the one that watches just that or did last, else
- * one that is reserved but idle, else one that must be reserved.
+ * Add the slots of @watch that are not among @count of @specs yet. What is in
+ * the table has been accepted, so there is room.
  */
-static struct kgdb_slot *choose_slot(const struct kgdb_slot_spec *spec)
+static unsigned int add_specs(const struct kgdb_watch_spec *watch,
+			      struct kgdb_slot_spec *specs, unsigned int count)
 {
-	struct kgdb_slot *idle = NULL;
+	struct kgdb_slot_spec pieces[KGDB_HW_SLOTS];
+	unsigned long i, needed;
+
+	kgdb_plan_slots(watch, pieces, KGDB_HW_SLOTS, &needed);
+	for (i = 0; i < needed; i++) {
+		if (!find_spec(specs, count, &pieces[i]))
+			specs[count++] = pieces[i];
+	}
+	return count;
+}
+
+/* All that the watchpoints in the table need; how many slots that are */
+static unsigned int all_specs(struct kgdb_slot_spec *specs)
+{
+	unsigned int count = 0;
+	int i;
+
+	for (i = 0; i < KGDB_WATCH_MAX; i++) {
+		if (in_use(&watches[i]))
+			count = add_specs(&watches[i], specs, count);
+	}
+	return count;
+}
+
+static unsigned int reserved_slots(void)
+{
+	unsigned int count = 0;
+	int i;
+
+	for (i = 0; i < KGDB_HW_SLOTS; i++)
+		count += slots[i].reserved;
+	return count;
+}
+
+/* Claim slots until there are @wanted; the error that ended it early, if one did */
+static int reserve(unsigned int wanted, unsigned int *claimed)
+{
+	int i, err;
+
+	*claimed = 0;
+	for (i = 0; i < KGDB_HW_SLOTS && reserved_slots() < wanted; i++) {
+		if (slots[i].reserved)
+			continue;
+		err = kgdb_arch_slot_reserve(i);
+		if (err)
+			return err;
+		slots[i].reserved = true;
+		*claimed |= BIT(i);
+	}
+	return 0;
+}
+
+static void release(unsigned int claimed)
+{
 	int i;
 
 	for (i = 0; i < KGDB_HW_SLOTS; i++) {
-		if (kgdb_slot_spec_equal(&slots[i].spec, spec))
-			return &slots[i];
+		if (claimed & BIT(i))
+			slots[i].reserved = !kgdb_arch_slot_release(i);
 	}
-	for (i = 0; i < KGDB_HW_SLOTS; i++) {
-		if (slots[i].refs)
-			continue;
-		if (!idle || (slots[i].reserved && !idle->reserved))
-			idle = &slots[i];
-	}
-	return idle;
 }
 
-static int insert(const struct kgdb_watch_spec *spec, const char **why)
+/**
+ * kgdb_overlaps_percpu() - does a region have a byte of a per-CPU variable?
+ * @addr: first byte of the region
+ * @len: its number of bytes
+ * @base: the variable
+ * @size: its number of bytes
+ *
+ * Context: any.
+ * Return: true if it has one of any possible CPU's.
+ */
+bool kgdb_overlaps_percpu(unsigned long addr, unsigned long len,
+			  const void __percpu *base, unsigned long size)
 {
-	struct kgdb_slot_spec need;
-	struct kgdb_watch *watch;
-	struct kgdb_slot *slot;
+	int cpu;
+
+	for_each_possible_cpu(cpu) {
+		if (kgdb_overlaps(addr, len, per_cpu_ptr(base, cpu), size))
+			return true;
+	}
+	return false;
+}
+
+/*
+ * What the debugger touches on its way in and out, with breakpoints enabled:
+ * it would never get there, or enter itself.
+ */
+static bool own_data(const struct kgdb_slot_spec *spec)
+{
+	unsigned long addr = spec->addr, len = spec->len;
+
+	return kgdb_overlaps(addr, len, watches, sizeof(watches)) ||
+	       kgdb_overlaps(addr, len, states, sizeof(states)) ||
+	       kgdb_overlaps(addr, len, candidates, sizeof(candidates)) ||
+	       kgdb_overlaps(addr, len, slot_specs, sizeof(slot_specs)) ||
+	       kgdb_overlaps(addr, len, slots, sizeof(slots)) ||
+	       kgdb_overlaps(addr, len, &settled, sizeof(settled)) ||
+	       kgdb_overlaps(addr, len, refusal, sizeof(refusal)) ||
+	       kgdb_hit_owns(addr, len) || dbg_owns(addr, len) ||
+	       gdbstub_owns(addr, len);
+}
+
+static const char *check_slot(const struct kgdb_slot_spec *spec)
+{
+	const char *why = kgdb_arch_slot_check(spec);
+
+	if (!why && spec->type != KGDB_WATCH_EXECUTE && own_data(spec))
+		why = "the debugger itself uses this memory";
+	return why;
+}
+
+static int refuse(int err, const char *why)
+{
+	strscpy(refusal, why, sizeof(refusal));
+	return err;
+}
+
+static int refuse_full(unsigned long needed, unsigned int held,
+		       unsigned int perf)
+{
+	int n;
+
+	n = scnprintf(refusal, sizeof(refusal), "needs %lu slot%s, %u free",
+		      needed, needed == 1 ? "" : "s",
+		      KGDB_HW_SLOTS - held - perf);
+	if (held)
+		n += scnprintf(refusal + n, sizeof(refusal) - n,
+			       ": the debugger holds %u", held);
+	if (perf)
+		scnprintf(refusal + n, sizeof(refusal) - n, "%s perf holds %u",
+			  held ? "," : ":", perf);
+	return -ENOSPC;
+}
+
+/* Have all the slots reserved that the table needs with @spec added to it */
+static int make_room(const struct kgdb_watch_spec *spec)
+{
+	struct kgdb_slot_spec pieces[KGDB_HW_SLOTS], all[KGDB_HW_SLOTS];
+	unsigned int held = all_specs(all), claimed, perf = 0;
+	unsigned long i, count, needed;
+	const char *why;
 	int err;
 
-	*why = kgdb_plan_slot(spec, &need);
-	if (*why)
-		return -EINVAL;
-	if (dbg_is_early) {
-		*why = "the hardware slots are not set up this early in boot";
-		return -EBUSY;
+	why = kgdb_plan_slots(spec, pieces, KGDB_HW_SLOTS, &count);
+	if (why)
+		return refuse(-EINVAL, why);
+
+	needed = count;
+	for (i = 0; i < count && i < KGDB_HW_SLOTS; i++) {
+		why = check_slot(&pieces[i]);
+		if (why)
+			return refuse(-EINVAL, why);
+		if (find_spec(all, held, &pieces[i]))
+			needed--;
 	}
 
-	watch = free_watch();
-	if (!watch) {
-		*why = "the watchpoint table is full";
-		return -ENOSPC;
-	}
-	slot = choose_slot(&need);
-	if (!slot) {
-		*why = "all hardware slots are in use by the debugger";
-		return -ENOSPC;
-	}
+	/* Try as many as there are, to say in a refusal who holds the others */
+	err = reserve(min_t(unsigned long, held + needed, KGDB_HW_SLOTS),
+		      &claimed);
+	if (err == -ENOSPC)
+		perf = KGDB_HW_SLOTS - reserved_slots();
+	if (!err && held + needed <= KGDB_HW_SLOTS)
+		return 0;
 
-	if (!slot->refs) {
-		err = kgdb_arch_slot_reserve(slot - slots, &need,
-					     slot->reserved, why);
-		if (err)
-			return err;
-		slot->reserved = true;
-		if (!kgdb_slot_spec_equal(&slot->spec, &need)) {
-			slot->spec = need;
-			slot->generation++;
-		}
+	release(claimed);
+	if (err == -EBUSY)
+		return refuse(err, "perf is changing its breakpoints: continue and try again");
+	return refuse_full(needed, held, perf);
+}
+
+static int insert(const struct kgdb_watch_spec *spec)
+{
+	struct kgdb_watch_spec *watch = free_watch(spec);
+	int err;
+
+	if (dbg_is_early)
+		return refuse(-EBUSY, "the hardware slots are not set up this early in boot");
+	if (!watch)
+		return refuse(-ENOSPC, "the watchpoint table is full");
+
+	err = make_room(spec);
+	if (!err) {
+		*watch = *spec;
+		states[watch - watches].kdb = dbg_kdb_mode;
 	}
-	slot->refs++;
-	watch->spec = *spec;
-	watch->slots = BIT(slot - slots);
-	return 0;
+	return err;
 }
 
 /**
@@ -185,38 +366,27 @@ static int insert(const struct kgdb_watch_spec *spec, const char **why)
  *
  * Adding what is there already succeeds and changes nothing: the protocol
  * wants Z packets idempotent. The watchpoint is armed on each CPU as that CPU
- * leaves the debugger. A refusal is explained in the kernel log.
+ * leaves the debugger. A refusal is explained in the kernel log and by
+ * kgdb_watch_refusal().
  *
  * Context: master CPU in the debugger, all others held.
- * Return: 0, -EINVAL (cannot be watched), -ENOSPC (no slot is free) or -EBUSY
- * (perf was stopped while it changed its accounting: continue and try again).
- * Nothing has changed on an error.
+ * Return: 0, -EINVAL (cannot be watched), -ENOSPC (too few slots are free) or
+ * -EBUSY (perf was stopped while it changed its accounting: continue and try
+ * again). Nothing has changed on an error.
  */
 int kgdb_set_hw_break(unsigned long addr, int len, enum kgdb_bptype bptype)
 {
 	struct kgdb_watch_spec spec = watch_spec(addr, len, bptype);
-	const char *why;
 	int err;
 
 	if (find_watch(&spec))
 		return 0;
 
-	err = insert(&spec, &why);
+	err = insert(&spec);
 	if (err)
 		pr_err("%s at 0x%lx, length %d, refused: %s\n",
-		       type_name(spec.type), addr, len, why);
+		       kgdb_type_name(spec.type), addr, len, refusal);
 	return err;
-}
-
-static void drop_watch(struct kgdb_watch *watch)
-{
-	int i;
-
-	for (i = 0; i < KGDB_HW_SLOTS; i++) {
-		if (watch->slots & BIT(i))
-			slots[i].refs--;
-	}
-	watch->slots = 0;
 }
 
 /**
@@ -226,81 +396,189 @@ static void drop_watch(struct kgdb_watch *watch)
  * @bptype: as it was set with
  *
  * The watchpoint is disarmed on each CPU as that CPU leaves the debugger, and
- * its slot is given back then if nothing else uses it. A hit that another CPU
- * took meanwhile is dropped.
+ * the slots that nothing else uses are given back then. A hit that another
+ * CPU took meanwhile is dropped.
  *
  * Context: master CPU in the debugger, all others held.
- * Return: 0, or -ENOENT if there is no such watchpoint (the kernel log says
- * so); nothing has changed then.
+ * Return: 0, or -ENOENT if there is no such watchpoint (the kernel log and
+ * kgdb_watch_refusal() say so); nothing has changed then.
  */
 int kgdb_remove_hw_break(unsigned long addr, int len, enum kgdb_bptype bptype)
 {
 	struct kgdb_watch_spec spec = watch_spec(addr, len, bptype);
-	struct kgdb_watch *watch = find_watch(&spec);
+	struct kgdb_watch_spec *watch = find_watch(&spec);
 
 	if (!watch) {
 		pr_err("%s at 0x%lx, length %d, not removed: there is none\n",
-		       type_name(spec.type), addr, len);
-		return -ENOENT;
+		       kgdb_type_name(spec.type), addr, len);
+		return refuse(-ENOENT, "there is no such watchpoint");
 	}
-	drop_watch(watch);
+	watch->type = KGDB_WATCH_SOFTWARE;
 	return 0;
 }
 
-/*
- * Which of two watchpoints that one access hit is the one to report: a write
- * watchpoint says more of the access than an access watchpoint.
+/**
+ * kgdb_watch_refusal() - the reason that a watchpoint was refused
+ *
+ * Context: master CPU in the debugger, after kgdb_set_hw_break() or
+ * kgdb_remove_hw_break() has failed.
+ * Return: text without any of the protocol's special characters.
  */
-static bool more_specific(const struct kgdb_watch_spec *a,
-			  const struct kgdb_watch_spec *b)
+const char *kgdb_watch_refusal(void)
 {
-	return a->type < b->type;
+	return refusal;
+}
+
+/* Names what slots and watchpoints are; see kgdb_watch_newest() */
+static unsigned int last_id;
+
+/*
+ * A watchpoint that was there before keeps its id, whatever gdb did in between.
+ * One that is not there any more has none, and is something new if it returns.
+ */
+static bool settle_watches(void)
+{
+	bool changed = false;
+	int i;
+
+	for (i = 0; i < KGDB_WATCH_MAX; i++) {
+		if (!in_use(&watches[i])) {
+			states[i].id = 0;
+			continue;
+		}
+		if (states[i].id &&
+		    kgdb_watch_spec_equal(&states[i].last, &watches[i]))
+			continue;
+		states[i].id = ++last_id;
+		states[i].last = watches[i];
+		changed = true;
+	}
+	return changed;
+}
+
+/* Put what no slot watches into one that nobody wants */
+static void place(const struct kgdb_slot_spec *spec)
+{
+	int i;
+
+	for (i = 0; i < KGDB_HW_SLOTS; i++) {
+		if (!slots[i].reserved || slots[i].wanted)
+			continue;
+		slot_specs[i] = *spec;
+		slots[i].wanted = true;
+		slots[i].id = ++last_id;
+		kgdb_arch_slot_setup(i, spec);
+		return;
+	}
+	WARN_ONCE(1, "KGDB: no slot was reserved for a watchpoint\n");
 }
 
 /**
- * kgdb_watch_find() - find the watchpoint that a slot serves
- * @slot: the slot that hit
- * @generation: the slot's generation when it was armed on the CPU that hit
- * @found: in: type 0 (KGDB_WATCH_SOFTWARE) or an earlier find; out: the more
- *         specific one of that and what @slot serves
+ * kgdb_watch_settle() - decide which slot serves what from now on
  *
- * Context: master CPU in the debugger.
- * Return: false if the slot has watched something else since, or is idle: the
- * hit is of a watchpoint that was removed.
+ * Context: master CPU about to leave the debugger, all others held; or with
+ * kgdb unregistered.
  */
-bool kgdb_watch_find(unsigned int slot, unsigned int generation,
-		     struct kgdb_watch_spec *found)
+void kgdb_watch_settle(void)
 {
-	bool any = false;
+	struct kgdb_slot_spec all[KGDB_HW_SLOTS];
+	unsigned int i, count = all_specs(all), kept = 0;
+	struct kgdb_slot_spec *spec;
+	bool changed = settle_watches();
+
+	for (i = 0; i < KGDB_HW_SLOTS; i++) {
+		if (!slots[i].wanted)
+			continue;
+		spec = find_spec(all, count, &slot_specs[i]);
+		if (spec) {
+			kept |= BIT(spec - all);
+		} else {
+			slots[i].wanted = false;
+			changed = true;
+		}
+	}
+	for (i = 0; i < count; i++) {
+		if (kept & BIT(i))
+			continue;
+		place(&all[i]);
+		changed = true;
+	}
+	if (changed)
+		WRITE_ONCE(settled, settled + 1);
+}
+
+/**
+ * kgdb_watch_newest() - the highest id of what is settled
+ *
+ * Context: any CPU that is being brought in line with the table.
+ * Return: what is set later has a higher id.
+ */
+unsigned int kgdb_watch_newest(void)
+{
+	return READ_ONCE(last_id);
+}
+NOKPROBE_SYMBOL(kgdb_watch_newest);
+
+/**
+ * kgdb_watch_settled() - which state of the table CPUs are to be in line with
+ *
+ * Context: any CPU.
+ * Return: a number that changes whenever kgdb_slot_wanted() answers otherwise.
+ */
+unsigned int kgdb_watch_settled(void)
+{
+	return READ_ONCE(settled);
+}
+NOKPROBE_SYMBOL(kgdb_watch_settled);
+
+/**
+ * kgdb_watch_match() - find the watchpoint that an access hit
+ * @access: what is known of the access; @armed is set here
+ * @id: of each slot that hit, what it watched then
+ * @newest: kgdb_watch_newest() of the table that the CPU was in line with
+ * @report: set to the watchpoint to report, with the address that was hit;
+ *          type KGDB_WATCH_SOFTWARE if the watchpoints it hit are all gone
+ *
+ * Context: master CPU in the debugger, before anything is set or removed.
+ * Return: true if the access needs another stop to be reported.
+ */
+bool kgdb_watch_match(struct kgdb_access *access, const unsigned int *id,
+		      unsigned int newest, struct kgdb_watch_spec *report)
+{
 	int i;
 
-	if (!slots[slot].refs || slots[slot].generation != generation)
-		return false;
-
-	for (i = 0; i < KGDB_WATCH_MAX; i++) {
-		if (!(watches[i].slots & BIT(slot)))
-			continue;
-		if (found->type == KGDB_WATCH_SOFTWARE ||
-		    more_specific(&watches[i].spec, found))
-			*found = watches[i].spec;
-		any = true;
+	access->armed = 0;
+	for (i = 0; i < KGDB_HW_SLOTS; i++) {
+		if (slots[i].wanted && slots[i].id <= newest)
+			access->armed |= BIT(i);
+		if (slots[i].id != id[i])
+			access->slots &= ~BIT(i);
 	}
-	return any;
+	access->slots &= access->armed;
+
+	/* A watchpoint that was set since may share a slot that has hit */
+	for (i = 0; i < KGDB_WATCH_MAX; i++) {
+		candidates[i] = watches[i];
+		if (!states[i].id || states[i].id > newest)
+			candidates[i].type = KGDB_WATCH_SOFTWARE;
+	}
+	return kgdb_match(access, slot_specs, candidates, KGDB_WATCH_MAX, report);
 }
 
 /**
  * kgdb_slot_wanted() - what a CPU is to have in one slot
  * @slot: which slot
- * @generation: set to what the slot is to hold, if it is wanted
+ * @id: set to what the slot watches, if it is wanted
  *
  * Context: any CPU, interrupts off. The table does not change meanwhile: the
  * master waits for all CPUs to leave the debugger.
- * Return: true if the slot is to be armed.
+ * Return: what the slot is to be programmed to, or NULL for nothing.
  */
-bool kgdb_slot_wanted(unsigned int slot, unsigned int *generation)
+const struct kgdb_slot_spec *kgdb_slot_wanted(unsigned int slot,
+					      unsigned int *id)
 {
-	*generation = slots[slot].generation;
-	return slots[slot].refs;
+	*id = slots[slot].id;
+	return slots[slot].wanted ? &slot_specs[slot] : NULL;
 }
 NOKPROBE_SYMBOL(kgdb_slot_wanted);
 
@@ -315,27 +593,44 @@ NOKPROBE_SYMBOL(kgdb_slot_wanted);
  */
 void kgdb_release_idle_slots(void)
 {
-	int i;
+	unsigned int i, idle = 0;
 
 	for (i = 0; i < KGDB_HW_SLOTS; i++) {
-		if (slots[i].reserved && !slots[i].refs)
-			slots[i].reserved = !kgdb_arch_slot_release(i);
+		if (slots[i].reserved && !slots[i].wanted)
+			idle |= BIT(i);
 	}
+	release(idle);
 }
 
 /**
  * kgdb_remove_all_hw_break() - kgdb_arch.remove_all_hw_break
  *
- * For detach, kill, and a gdb that connects anew.
+ * For detach, kill, and a gdb that connects anew. The other debugger keeps
+ * what it has set.
  *
- * Context: master CPU in the debugger, or with kgdb unregistered.
+ * Context: master CPU in the debugger.
  */
 void kgdb_remove_all_hw_break(void)
 {
 	int i;
 
+	for (i = 0; i < KGDB_WATCH_MAX; i++) {
+		if (states[i].kdb == !!dbg_kdb_mode)
+			watches[i].type = KGDB_WATCH_SOFTWARE;
+	}
+}
+
+/**
+ * kgdb_remove_every_hw_break() - remove what either debugger has set
+ *
+ * Context: kgdb unregistered.
+ */
+void kgdb_remove_every_hw_break(void)
+{
+	int i;
+
 	for (i = 0; i < KGDB_WATCH_MAX; i++)
-		drop_watch(&watches[i]);
+		watches[i].type = KGDB_WATCH_SOFTWARE;
 }
 
 /**

@@ -7,9 +7,11 @@
 
 #include <linux/kgdb_watch.h>
 
-#include "plan.h"
+#include "match.h"
 
-bool kgdb_watch_find(unsigned int slot, unsigned int generation,
-		     struct kgdb_watch_spec *found);
+const char *kgdb_type_name(enum kgdb_watch_type type);
+const char *kgdb_watch_refusal(void);
+bool kgdb_watch_match(struct kgdb_access *access, const unsigned int *id,
+		      unsigned int newest, struct kgdb_watch_spec *report);
 
 #endif /* _KGDB_WATCH_WATCH_H */

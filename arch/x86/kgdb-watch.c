@@ -23,28 +23,37 @@
 #include <linux/kprobes.h>
 #include <linux/percpu.h>
 #include <linux/perf_event.h>
+#include <linux/pgtable.h>
 #include <linux/smp.h>
+#include <linux/string.h>
 
+#include <asm/cpu_entry_area.h>
 #include <asm/cpufeature.h>
 #include <asm/debugreg.h>
 #include <asm/hw_breakpoint.h>
 #include <asm/processor.h>
 
-#include "../../../kernel/debug/watchpoint/plan.h"
+#include "../../../kernel/debug/watchpoint/match.h"
 
 /**
  * struct kgdb_slot_event - one slot on one CPU
  * @event: what occupies the debug register
- * @generation: of the slot when it was programmed
+ * @id: names what it watches
+ * @reg: which debug register, while @installed
  * @installed: @event holds a debug register
  */
 struct kgdb_slot_event {
 	struct perf_event event;
-	unsigned int generation;
+	unsigned int id;
+	unsigned int reg;
 	bool installed;
 };
 
 static DEFINE_PER_CPU(struct kgdb_slot_event, slot_events[KGDB_HW_SLOTS]);
+
+/* The state of the table that this CPU is in line with, and its newest id */
+static DEFINE_PER_CPU(unsigned int, synced);
+static DEFINE_PER_CPU(unsigned int, newest);
 
 /* What each slot is to be programmed to; valid while it is reserved */
 static struct {
@@ -52,10 +61,10 @@ static struct {
 	struct arch_hw_breakpoint hw;
 } slot_config[KGDB_HW_SLOTS];
 
-DEFINE_PER_CPU(unsigned int, kgdb_db_depth);
-DEFINE_PER_CPU(bool, kgdb_dr7_changed);
-DEFINE_PER_CPU(unsigned int, kgdb_stale_slots);
-DEFINE_PER_CPU(unsigned int, kgdb_unread_slots);
+DEFINE_PER_CPU(struct kgdb_db, kgdb_db);
+
+/* The processor is QEMU's */
+static bool emulated;
 
 /*
  * Runs in the debug exception before kgdb_notify(), which then takes the CPU
@@ -67,13 +76,14 @@ static void kgdb_hw_overflow_handler(struct perf_event *event,
 {
 	struct kgdb_slot_event *slot =
 		container_of(event, struct kgdb_slot_event, event);
-	unsigned int i = slot - this_cpu_ptr(slot_events);
-	unsigned int generation = READ_ONCE(slot->generation);
+	unsigned int id = READ_ONCE(slot->id), last = this_cpu_read(newest);
+	unsigned int bit = BIT(READ_ONCE(slot->reg));
 
-	/* In this order: the slot may change between any two instructions */
+	/* In this order: the debugger may take the hit between any two steps */
 	barrier();
-	if (!(this_cpu_read(kgdb_stale_slots) & BIT(i)))
-		kgdb_hit_record(i, generation);
+	if (!(this_cpu_read(kgdb_db.taken) & bit))
+		kgdb_hit_record(slot - this_cpu_ptr(slot_events), id, last);
+	this_cpu_and(kgdb_db.read, ~bit);
 }
 NOKPROBE_SYMBOL(kgdb_hw_overflow_handler);
 
@@ -98,9 +108,8 @@ bool kgdb_watch_perf_event(struct perf_event *event, struct pt_regs *regs)
 }
 NOKPROBE_SYMBOL(kgdb_watch_perf_event);
 
-static const char *check_slot(const struct kgdb_slot_spec *spec,
-			      struct perf_event_attr *attr,
-			      struct arch_hw_breakpoint *hw)
+static void encode(const struct kgdb_slot_spec *spec,
+		   struct perf_event_attr *attr)
 {
 	hw_breakpoint_init(attr);
 	attr->bp_addr = spec->addr;
@@ -114,20 +123,65 @@ static const char *check_slot(const struct kgdb_slot_spec *spec,
 	case KGDB_WATCH_WRITE:
 		attr->bp_type = HW_BREAKPOINT_W;
 		break;
-	case KGDB_WATCH_ACCESS:
+	default:
 		attr->bp_type = HW_BREAKPOINT_RW;
 		break;
-	default:
-		return "the hardware has no such breakpoint";
 	}
+}
+
+/* The processor reads it through the cpu_entry_area, the kernel writes it here */
+static bool in_idt(const struct kgdb_slot_spec *spec)
+{
+	unsigned int level;
+	pte_t *pte = lookup_address(CPU_ENTRY_AREA_RO_IDT, &level);
+	phys_addr_t phys;
+
+	if (!pte)
+		return false;
+	phys = (phys_addr_t)pte_pfn(*pte) << PAGE_SHIFT;
+#ifdef CONFIG_X86_64
+	if (kgdb_overlaps(spec->addr, spec->len,
+			  (void *)(__START_KERNEL_map + phys - phys_base),
+			  PAGE_SIZE))
+		return true;
+#endif
+	return kgdb_overlaps(spec->addr, spec->len, __va(phys), PAGE_SIZE);
+}
+
+static const char *check_data(const struct kgdb_slot_spec *spec)
+{
+	unsigned long addr = spec->addr, len = spec->len;
+
+	if (in_idt(spec))
+		return "the interrupt descriptor table is there";
+	if (kgdb_overlaps_percpu(addr, len, &kgdb_db, sizeof(kgdb_db)) ||
+	    nmi_owns(addr, len) || hw_breakpoint_owns(addr, len))
+		return "the exception entry code uses this memory";
+	if (kgdb_overlaps_percpu(addr, len, slot_events, sizeof(slot_events)) ||
+	    kgdb_overlaps_percpu(addr, len, &synced, sizeof(synced)) ||
+	    kgdb_overlaps_percpu(addr, len, &newest, sizeof(newest)) ||
+	    kgdb_overlaps(addr, len, slot_config, sizeof(slot_config)))
+		return "the debugger itself uses this memory";
+	return NULL;
+}
+
+const char *kgdb_arch_slot_check(const struct kgdb_slot_spec *spec)
+{
+	struct arch_hw_breakpoint hw = { };
+	struct perf_event_attr attr;
 
 	if (spec->addr < TASK_SIZE_MAX)
 		return "the address is in user space";
-	if (hw_breakpoint_arch_parse(NULL, attr, hw))
+#ifdef CONFIG_X86_64
+	if (!__is_canonical_address(spec->addr, boot_cpu_data.x86_virt_bits))
+		return "the address is not canonical";
+#endif
+	encode(spec, &attr);
+	if (hw_breakpoint_arch_parse(NULL, &attr, &hw))
 		return spec->type == KGDB_WATCH_EXECUTE ?
 			"a breakpoint there would stop the debugger itself" :
 			"the exception entry code uses this memory";
-	return NULL;
+	return spec->type == KGDB_WATCH_EXECUTE ? NULL : check_data(spec);
 }
 
 static void release_on(unsigned int slot, const struct cpumask *cpus)
@@ -140,9 +194,10 @@ static void release_on(unsigned int slot, const struct cpumask *cpus)
 
 /*
  * The perf layer counts slots per CPU. All possible CPUs are accounted for:
- * one that comes online later arms what is set by then.
+ * one that comes online later arms what is set by then. It makes no difference
+ * what a slot will watch: x86 has one kind of debug register.
  */
-static int reserve(unsigned int slot, const char **why)
+int kgdb_arch_slot_reserve(unsigned int slot)
 {
 	static struct cpumask done;
 	struct perf_event *event;
@@ -152,42 +207,16 @@ static int reserve(unsigned int slot, const char **why)
 	for_each_possible_cpu(cpu) {
 		event = &per_cpu_ptr(&slot_events[slot], cpu)->event;
 		event->cpu = cpu;
-		event->attr = slot_config[slot].attr;
+		event->attr.type = PERF_TYPE_BREAKPOINT;
+		event->attr.bp_type = HW_BREAKPOINT_W;
 		event->overflow_handler = kgdb_hw_overflow_handler;
 		err = dbg_reserve_bp_slot(event);
 		if (err) {
 			release_on(slot, &done);
-			if (err == -ENOSPC) {
-				*why = "perf or ptrace holds the remaining debug registers";
-				return err;
-			}
-			*why = "perf is changing its breakpoints: continue and try again";
-			return -EBUSY;
+			return err == -ENOSPC ? -ENOSPC : -EBUSY;
 		}
 		cpumask_set_cpu(cpu, &done);
 	}
-	return 0;
-}
-
-int kgdb_arch_slot_reserve(unsigned int slot, const struct kgdb_slot_spec *spec,
-			   bool held, const char **why)
-{
-	struct arch_hw_breakpoint hw = { };
-	struct perf_event_attr attr;
-	int err;
-
-	*why = check_slot(spec, &attr, &hw);
-	if (*why)
-		return -EINVAL;
-
-	if (!held) {
-		slot_config[slot].attr = attr;
-		err = reserve(slot, why);
-		if (err)
-			return err;
-	}
-	slot_config[slot].attr = attr;
-	slot_config[slot].hw = hw;
 	return 0;
 }
 
@@ -206,86 +235,246 @@ bool kgdb_arch_slot_release(unsigned int slot)
 	return true;
 }
 
-static bool uninstall(struct kgdb_slot_event *slot)
+void kgdb_arch_slot_setup(unsigned int slot, const struct kgdb_slot_spec *spec)
 {
+	struct arch_hw_breakpoint hw = { };
+
+	encode(spec, &slot_config[slot].attr);
+	WARN_ON_ONCE(hw_breakpoint_arch_parse(NULL, &slot_config[slot].attr, &hw));
+	slot_config[slot].hw = hw;
+}
+
+static void uninstall(unsigned int i)
+{
+	struct kgdb_slot_event *slot = this_cpu_ptr(&slot_events[i]);
+
 	if (!slot->installed)
-		return false;
+		return;
 	arch_uninstall_hw_breakpoint(&slot->event);
 	slot->installed = false;
-	return true;
 }
 NOKPROBE_SYMBOL(uninstall);
 
-static bool install(struct kgdb_slot_event *slot, unsigned int i,
-		    unsigned int generation)
+static void install(unsigned int i, unsigned int id)
 {
-	if (slot->installed)
-		return false;
+	struct kgdb_slot_event *slot = this_cpu_ptr(&slot_events[i]);
+	unsigned long before = this_cpu_read(cpu_dr7), bits;
+
 	slot->event.attr = slot_config[i].attr;
 	slot->event.hw.info = slot_config[i].hw;
-	slot->generation = generation;
-	slot->installed = !arch_install_hw_breakpoint(&slot->event);
-	return true;
+	slot->id = id;
+	if (arch_install_hw_breakpoint(&slot->event))
+		return;
+	slot->installed = true;
+	bits = this_cpu_read(cpu_dr7) & ~before;
+	slot->reg = __ffs(bits) / DR_ENABLE_SIZE;
+	this_cpu_or(kgdb_db.dr7, bits);
+	this_cpu_or(kgdb_db.regs, BIT(slot->reg));
 }
 NOKPROBE_SYMBOL(install);
 
-/* Has this CPU hit something that no handler has read yet? */
-static bool hit_unread(void)
+static void uninstall_all(void)
 {
-	unsigned long dr6;
+	int i;
 
-#ifdef X86_FEATURE_FRED
-	/* The hit is on the stack, and what DR6 holds is of no account */
-	if (cpu_feature_enabled(X86_FEATURE_FRED))
-		return false;
-#endif
-	get_debugreg(dr6, 6);
-	return dr6 & DR_TRAP_BITS;
+	for (i = 0; i < KGDB_HW_SLOTS; i++)
+		uninstall(i);
+	this_cpu_write(kgdb_db.dr7, 0);
+	this_cpu_write(kgdb_db.regs, 0);
 }
-NOKPROBE_SYMBOL(hit_unread);
+NOKPROBE_SYMBOL(uninstall_all);
 
-/* What DR6, or the handler this CPU may be in, knows of these slots is void */
-static void forget_hits(unsigned int changed)
+/*
+ * The processor reports every slot that an access matches. QEMU reports the
+ * first one, and what else was hit has to follow from that (see implies() in
+ * match.c): the shortest slot comes first, then the one for writes.
+ */
+static int order(const struct kgdb_slot_spec *spec)
 {
-	if (hit_unread())
-		this_cpu_or(kgdb_unread_slots, changed);
-	this_cpu_or(kgdb_stale_slots, changed);
+	return 2 * spec->len + (spec->type == KGDB_WATCH_ACCESS);
 }
-NOKPROBE_SYMBOL(forget_hits);
+NOKPROBE_SYMBOL(order);
+
+static void install_wanted(void)
+{
+	const struct kgdb_slot_spec *spec, *first;
+	unsigned int done = 0, i, next, id, next_id;
+
+	do {
+		first = NULL;
+		for (i = 0; i < KGDB_HW_SLOTS; i++) {
+			spec = kgdb_slot_wanted(i, &id);
+			if (!spec || done & BIT(i) ||
+			    (first && order(spec) >= order(first)))
+				continue;
+			first = spec;
+			next = i;
+			next_id = id;
+		}
+		if (first) {
+			install(next, next_id);
+			done |= BIT(next);
+		}
+	} while (first);
+}
+NOKPROBE_SYMBOL(install_wanted);
+
+/*
+ * QEMU's emulation (seen in 7.2) raises #DB twice for a single step over an
+ * access that hits, the second time at the first instruction of the handler.
+ * On x86_64 that overwrites the frame of the first, and the machine is lost;
+ * on i386 the step seems to end in the handler.
+ * Nothing may hit during a step there; kgdb_step_done() makes up for it.
+ */
+static bool emulated_step(void)
+{
+	return emulated &&
+	       atomic_read(&kgdb_cpu_doing_single_step) == raw_smp_processor_id();
+}
+NOKPROBE_SYMBOL(emulated_step);
+
+/**
+ * kgdb_step_done() - note what a single step would have hit
+ * @regs: behind the step
+ *
+ * Does nothing if breakpoints were enabled during the step. Otherwise knows
+ * the accesses that kgdb_arch_access() understands.
+ *
+ * Context: #DB, interrupts off.
+ */
+void kgdb_step_done(struct pt_regs *regs)
+{
+	struct kgdb_slot_event *slot = this_cpu_ptr(slot_events);
+	const struct kgdb_slot_spec *spec;
+	struct kgdb_access access = { };
+	unsigned int i, id;
+
+	if (!this_cpu_read(kgdb_db.stepping))
+		return;
+
+	this_cpu_write(kgdb_db.stepping, false);
+	kgdb_arch_access(regs, &access);
+	for (i = 0; access.len && i < KGDB_HW_SLOTS; i++) {
+		spec = kgdb_slot_wanted(i, &id);
+		if (!spec || !slot[i].installed || slot[i].id != id ||
+		    spec->type == KGDB_WATCH_EXECUTE ||
+		    (spec->type == KGDB_WATCH_WRITE && !access.wrote) ||
+		    !kgdb_overlaps(access.addr, access.len,
+				   (void *)spec->addr, spec->len))
+			continue;
+		kgdb_hit_record(i, id, this_cpu_read(newest));
+	}
+}
+NOKPROBE_SYMBOL(kgdb_step_done);
+
+static void update_registers(void)
+{
+	do {
+		this_cpu_write(kgdb_db.deferred, false);
+		kgdb_regs_begin();
+		this_cpu_write(synced, kgdb_watch_settled());
+		this_cpu_write(newest, kgdb_watch_newest());
+		uninstall_all();
+		install_wanted();
+		barrier();
+		this_cpu_dec(kgdb_db.busy);
+	} while (this_cpu_read(kgdb_db.deferred));
+}
+NOKPROBE_SYMBOL(update_registers);
 
 void kgdb_arch_slots_sync(void)
 {
-	struct kgdb_slot_event *slot = this_cpu_ptr(slot_events);
-	unsigned int generation[KGDB_HW_SLOTS];
-	bool wanted[KGDB_HW_SLOTS];
-	unsigned int changed = 0;
-	int i;
+	unsigned int depth;
 
-	/* Take out first: what comes in may need the register */
-	for (i = 0; i < KGDB_HW_SLOTS; i++) {
-		wanted[i] = kgdb_slot_wanted(i, &generation[i]);
-		if (!wanted[i] || slot[i].generation != generation[i])
-			changed |= uninstall(&slot[i]) ? BIT(i) : 0;
+	if (this_cpu_read(synced) != kgdb_watch_settled()) {
+		/* One that was interrupted while it did the same comes back here */
+		if (this_cpu_read(kgdb_db.busy))
+			this_cpu_write(kgdb_db.deferred, true);
+		else
+			update_registers();
 	}
-	for (i = 0; i < KGDB_HW_SLOTS; i++) {
-		if (wanted[i])
-			changed |= install(&slot[i], i, generation[i]) ? BIT(i) : 0;
-	}
-	if (changed)
-		forget_hits(changed);
 
 	/*
 	 * Inside #DB or NMI breakpoints stay disabled until the handler
 	 * returns: see kgdb_db_restore().
 	 */
-	if (this_cpu_read(kgdb_db_depth)) {
-		set_debugreg(KGDB_DR7_DISABLED, 7);
-		this_cpu_write(kgdb_dr7_changed, true);
-	} else {
+	set_debugreg(KGDB_DR7_DISABLED, 7);
+	this_cpu_write(kgdb_db.stepping, emulated_step());
+	depth = this_cpu_read(kgdb_db.depth);
+	if (depth)
+		this_cpu_write(kgdb_db.changed, true);
+	if (this_cpu_read(kgdb_db.stepping))
+		return;
+	if (!depth)
 		set_debugreg(this_cpu_read(cpu_dr7) | KGDB_DR7_DISABLED, 7);
-	}
+	else if (depth == 1 && this_cpu_read(kgdb_db.nmi_armed))
+		set_debugreg(this_cpu_read(kgdb_db.dr7) | KGDB_DR7_DISABLED, 7);
 }
 NOKPROBE_SYMBOL(kgdb_arch_slots_sync);
+
+/**
+ * kgdb_regs_end() - the debug registers are consistent again
+ *
+ * The other end of kgdb_regs_begin().
+ *
+ * Context: perf, interrupts off; or kgdb_arch_slots_sync().
+ */
+void kgdb_regs_end(void)
+{
+	barrier();
+	if (!this_cpu_dec_return(kgdb_db.busy) &&
+	    this_cpu_read(kgdb_db.deferred)) {
+		this_cpu_write(kgdb_db.deferred, false);
+		kgdb_arch_slots_sync();
+	}
+}
+NOKPROBE_SYMBOL(kgdb_regs_end);
+
+/**
+ * kgdb_late_nmi() - an NMI came, and the debugger is not there
+ *
+ * It may be that of a round-up which this CPU was late for: in an NMI handler
+ * of its own. What was set or removed meanwhile is armed now.
+ *
+ * Context: NMI, not in the debugger.
+ * Return: true if it was such an NMI.
+ */
+bool kgdb_late_nmi(void)
+{
+	if (this_cpu_read(synced) == kgdb_watch_settled())
+		return false;
+	kgdb_arch_slots_sync();
+	return true;
+}
+NOKPROBE_SYMBOL(kgdb_late_nmi);
+
+/*
+ * What this CPU has hit and no overflow handler has recorded yet: after this
+ * its registers may change.
+ */
+static void take_hits(void)
+{
+	struct kgdb_slot_event *slot = this_cpu_ptr(slot_events);
+	unsigned long unread = 0;
+	unsigned int hits;
+	int i;
+
+#ifdef X86_FEATURE_FRED
+	/* FRED has the hit on the stack, and what DR6 holds is of no account */
+	if (!cpu_feature_enabled(X86_FEATURE_FRED))
+#endif
+		get_debugreg(unread, 6);
+	unread &= this_cpu_read(kgdb_db.regs) & ~this_cpu_read(kgdb_db.unread);
+	hits = unread | (this_cpu_read(kgdb_db.read) & ~this_cpu_read(kgdb_db.taken));
+
+	for (i = 0; i < KGDB_HW_SLOTS; i++) {
+		if (slot[i].installed && hits & BIT(slot[i].reg))
+			kgdb_hit_record(i, slot[i].id, this_cpu_read(newest));
+	}
+	this_cpu_or(kgdb_db.unread, unread);
+	this_cpu_or(kgdb_db.taken, hits);
+}
+NOKPROBE_SYMBOL(take_hits);
 
 /**
  * kgdb_disable_hw_debug() - kgdb_arch.disable_hw_break
@@ -298,16 +487,59 @@ NOKPROBE_SYMBOL(kgdb_arch_slots_sync);
 void kgdb_disable_hw_debug(struct pt_regs *regs)
 {
 	set_debugreg(KGDB_DR7_DISABLED, 7);
+	take_hits();
 }
 NOKPROBE_SYMBOL(kgdb_disable_hw_debug);
 
-static void uninstall_all(void)
+/*
+ * #DB has one stack on x86_64, from its top: a second one would overwrite the
+ * frame of the first. An NMI may have come while #DB was on its way in or out
+ * there, with breakpoints enabled.
+ */
+static __always_inline bool on_db_stack(struct pt_regs *regs)
 {
-	struct kgdb_slot_event *slot = this_cpu_ptr(slot_events);
-	int i;
+#ifdef CONFIG_X86_64
+	struct cea_exception_stacks *stacks = this_cpu_read(cea_exception_stacks);
 
-	for (i = 0; i < KGDB_HW_SLOTS; i++)
-		uninstall(&slot[i]);
+	return regs->sp > CEA_ESTACK_BOT(stacks, DB) &&
+	       regs->sp <= CEA_ESTACK_TOP(stacks, DB);
+#else
+	return false;
+#endif
+}
+
+/**
+ * kgdb_nmi_begin() - let the NMI handlers hit KGDB's breakpoints
+ * @regs: where the NMI came
+ *
+ * exc_nmi() has disabled all breakpoints, for the sake of the memory its entry
+ * and exit use. Not in an NMI that came while #DB or #MC were handled.
+ *
+ * Context: exc_nmi(), after local_db_save().
+ */
+noinstr void kgdb_nmi_begin(struct pt_regs *regs)
+{
+	if (this_cpu_read(kgdb_db.depth) != 1 || on_db_stack(regs))
+		return;
+
+	this_cpu_write(kgdb_db.nmi_armed, true);
+	if (this_cpu_read(kgdb_db.dr7))
+		set_debugreg(this_cpu_read(kgdb_db.dr7) | KGDB_DR7_DISABLED, 7);
+}
+
+/**
+ * kgdb_nmi_end() - the other end of kgdb_nmi_begin()
+ *
+ * Context: exc_nmi(), before local_db_restore().
+ */
+noinstr void kgdb_nmi_end(void)
+{
+	if (!this_cpu_read(kgdb_db.nmi_armed))
+		return;
+
+	set_debugreg(KGDB_DR7_DISABLED, 7);
+	barrier();
+	this_cpu_write(kgdb_db.nmi_armed, false);
 }
 
 /*
@@ -320,6 +552,7 @@ static int sync_online(unsigned int cpu)
 
 	local_irq_save(flags);
 	uninstall_all();
+	this_cpu_write(synced, kgdb_watch_settled() - 1);
 	kgdb_arch_slots_sync();
 	local_irq_restore(flags);
 	return 0;
@@ -335,6 +568,17 @@ static int uninstall_offline(unsigned int cpu)
 	return 0;
 }
 
+static bool is_qemu_tcg(void)
+{
+	u32 leaf = 0x40000000, signature[3];
+
+	if (!boot_cpu_has(X86_FEATURE_HYPERVISOR))
+		return false;
+	asm volatile("cpuid" : "+a" (leaf), "=b" (signature[0]),
+		     "=c" (signature[1]), "=d" (signature[2]) : "2" (0));
+	return !memcmp(signature, "TCGTCGTCGTCG", sizeof(signature));
+}
+
 /**
  * kgdb_arch_late() - get ready to arm CPUs that come online later
  *
@@ -348,6 +592,7 @@ void kgdb_arch_late(void)
 
 	if (registered)
 		return;
+	emulated = is_qemu_tcg();
 
 	err = cpuhp_setup_state_nocalls(CPUHP_AP_ONLINE_DYN, "kgdb:watchpoint",
 					sync_online, uninstall_offline);
@@ -372,7 +617,8 @@ static void sync_cpu(void *unused)
  */
 void kgdb_arch_watch_exit(void)
 {
-	kgdb_remove_all_hw_break();
+	kgdb_remove_every_hw_break();
+	kgdb_watch_settle();
 	on_each_cpu(sync_cpu, NULL, 1);
 	kgdb_release_idle_slots();
 }

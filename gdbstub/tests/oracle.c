@@ -4,7 +4,7 @@
  *
  * Packets: a list of regular expressions, of which each one demands a bit
  * more of the text; the first that does not match says what is wrong. Plans:
- * division and the C library's overflow check, where the code masks bits.
+ * the best of all ways to split a region, and a look at each of its bytes.
  */
 #include "oracle.h"
 
@@ -83,25 +83,45 @@ const char *oracle_parse(const char *text, struct kgdb_break_packet *packet)
 	return NULL;
 }
 
-static bool fits_one_slot(unsigned long len)
+/*
+ * The fewest slots that cover exactly [@addr, @addr + @len): the best of all
+ * ways to begin. Only for regions of a few words.
+ */
+static unsigned long fewest(unsigned long addr, unsigned long len)
 {
-	return len == 1 || len == 2 || len == 4 || len == sizeof(long);
+	unsigned long best[64] = { 0 }, left, slot;
+
+	if (len >= ARRAY_SIZE(best))
+		abort();
+	for (left = 1; left <= len; left++) {
+		best[left] = left;
+		for (slot = 1; slot <= left && slot <= KGDB_SLOT_MAX_LEN; slot *= 2) {
+			if ((addr + (len - left)) % slot == 0 &&
+			    best[left - slot] + 1 < best[left])
+				best[left] = best[left - slot] + 1;
+		}
+	}
+	return best[len];
 }
 
-const char *oracle_plan(const struct kgdb_watch_spec *watch,
-			struct kgdb_slot_spec *slot)
+/* Whole words in the middle of a long region cost one slot each, wherever it begins */
+static unsigned long fewest_of_any(unsigned long addr, unsigned long len)
+{
+	unsigned long word = KGDB_SLOT_MAX_LEN, words;
+
+	if (len < 4 * word)
+		return fewest(addr, len);
+	words = len / word - 3;
+	return words + fewest(addr, len - words * word);
+}
+
+const char *oracle_plan(const struct kgdb_watch_spec *watch, unsigned long *count)
 {
 	unsigned long last;
 
-	if (watch->type == KGDB_WATCH_READ)
-		return "the hardware cannot watch for reads alone";
-	if (watch->type != KGDB_WATCH_EXECUTE &&
-	    watch->type != KGDB_WATCH_WRITE && watch->type != KGDB_WATCH_ACCESS)
+	if (watch->type < KGDB_WATCH_EXECUTE || watch->type > KGDB_WATCH_ACCESS)
 		return "not a hardware breakpoint or watchpoint";
-
-	slot->type = watch->type;
-	slot->addr = watch->addr;
-	slot->len = watch->type == KGDB_WATCH_EXECUTE ? 1 : watch->len;
+	*count = 1;
 	if (watch->type == KGDB_WATCH_EXECUTE)
 		return NULL;
 
@@ -109,11 +129,54 @@ const char *oracle_plan(const struct kgdb_watch_spec *watch,
 		return "the length is zero";
 	if (__builtin_uaddl_overflow(watch->addr, watch->len - 1, &last))
 		return "the region wraps around the end of memory";
-	if (!fits_one_slot(watch->len))
-		return fits_one_slot(8) ? "the length is not 1, 2, 4 or 8" :
-					  "the length is not 1, 2 or 4";
-	if (watch->addr % watch->len)
-		return "the address is not aligned to the length";
+	*count = fewest_of_any(watch->addr, watch->len);
+	if (watch->type == KGDB_WATCH_READ)
+		*count *= 2;
+	return NULL;
+}
+
+/* How many of the slots of one type have this byte */
+static unsigned long covering(const struct kgdb_slot_spec *slots, unsigned long count,
+			      enum kgdb_watch_type type, unsigned long addr)
+{
+	unsigned long i, n = 0;
+
+	for (i = 0; i < count; i++)
+		n += slots[i].type == type && addr >= slots[i].addr &&
+		     addr <= slots[i].addr + (slots[i].len - 1);
+	return n;
+}
+
+const char *oracle_plan_fault(const struct kgdb_watch_spec *watch,
+			      const struct kgdb_slot_spec *slots, unsigned long count)
+{
+	bool read = watch->type == KGDB_WATCH_READ;
+	unsigned long i, at, wanted;
+
+	if (watch->type == KGDB_WATCH_EXECUTE)
+		return slots[0].type == KGDB_WATCH_EXECUTE && slots[0].addr == watch->addr &&
+		       slots[0].len == 1 ? NULL : "not one byte at the breakpoint";
+
+	for (i = 0; i < count; i++) {
+		if (slots[i].len != 1 && slots[i].len != 2 && slots[i].len != 4 &&
+		    slots[i].len != sizeof(long))
+			return "a slot of a length that the hardware does not have";
+		if (slots[i].addr % slots[i].len)
+			return "a slot that is not aligned";
+		if (slots[i].type != (read ? i % 2 ? KGDB_WATCH_ACCESS : KGDB_WATCH_WRITE :
+				      watch->type))
+			return "a slot of the wrong type";
+	}
+	/* The bytes of the region, and as many before and behind it */
+	for (i = 0; i < 3 * watch->len; i++) {
+		at = watch->addr - watch->len + i;
+		wanted = i >= watch->len && i < 2 * watch->len;
+		if (covering(slots, count, read ? KGDB_WATCH_ACCESS : watch->type, at) != wanted)
+			return wanted ? "a byte that is not watched once" :
+					"a byte that nobody asked for";
+		if (read && covering(slots, count, KGDB_WATCH_WRITE, at) != wanted)
+			return "a byte whose writes are not told from its reads";
+	}
 	return NULL;
 }
 

@@ -13,8 +13,14 @@
 extern const char * const oracle_parse_reasons[];
 
 const char *oracle_parse(const char *text, struct kgdb_break_packet *packet);
-const char *oracle_plan(const struct kgdb_watch_spec *watch,
-			struct kgdb_slot_spec *slot);
+
+/* Why a watchpoint is refused, else how many slots it needs at least */
+const char *oracle_plan(const struct kgdb_watch_spec *watch, unsigned long *count);
+
+/* What is wrong with a plan, all of which is in @slots; NULL for nothing */
+const char *oracle_plan_fault(const struct kgdb_watch_spec *watch,
+			      const struct kgdb_slot_spec *slots, unsigned long count);
+
 void oracle_format(char *buf, size_t size, const struct kgdb_watch_spec *watch);
 
 #endif /* _KGDB_WATCH_ORACLE_H */

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Tests of packet.c and plan.c on the host, for a build with sanitizers.
+ * Tests of packet.c, plan.c and match.c on the host, for a build with sanitizers.
  *
  * Without an argument it lists its tests; with the name of one it runs that
  * one. Each row that fails is printed with what was expected and what came.
@@ -12,6 +12,7 @@
 
 #include "../cases.h"
 #include "oracle.h"
+#include "scene.h"
 
 #define ARRAY_SIZE(a) (sizeof(a) / sizeof((a)[0]))
 
@@ -69,9 +70,16 @@ static const char *show_packet(const char *why, const struct kgdb_break_packet *
 	return out;
 }
 
-static const char *show_slot(const char *why, const struct kgdb_slot_spec *slot)
+static const char *show_count(const char *why, unsigned long count)
 {
-	return why ? show(why) : show_region(slot->type, slot->addr, slot->len);
+	static char shown[4][40];
+	static unsigned int turn;
+	char *out = shown[turn++ % ARRAY_SIZE(shown)];
+
+	if (why)
+		return show(why);
+	snprintf(out, sizeof(shown[0]), "%lu slots", count);
+	return out;
 }
 
 static bool equal(const char *a, const char *b)
@@ -87,11 +95,6 @@ static void check(bool passed, const char *row, const char *expected, const char
 		return;
 	if (++failures <= MAX_SHOWN)
 		printf("FAILED row %s\n    expected %s\n    got      %s\n", row, expected, got);
-}
-
-static struct kgdb_slot_spec expected_slot(const struct kgdb_plan_case *row)
-{
-	return (struct kgdb_slot_spec){ row->watch.type, row->watch.addr, row->slot_len };
 }
 
 static void *allocate(size_t size)
@@ -160,12 +163,15 @@ static void oracle_agrees_with_the_tables(void)
 	}
 	for (i = 0; i < ARRAY_SIZE(kgdb_plan_cases); i++) {
 		const struct kgdb_plan_case *row = &kgdb_plan_cases[i];
-		struct kgdb_slot_spec expected = expected_slot(row), got = { };
-		const char *why = oracle_plan(&row->watch, &got);
+		unsigned long count = 0;
+		const char *why = oracle_plan(&row->watch, &count), *fault = NULL;
 
-		check(equal(why, row->why) && (why || kgdb_slot_spec_equal(&got, &expected)),
-		      show_watch(&row->watch), show_slot(row->why, &expected),
-		      show_slot(why, &got));
+		check(equal(why, row->why) && (why || count == row->count),
+		      show_watch(&row->watch), show_count(row->why, row->count),
+		      show_count(why, count));
+		if (!why && count <= KGDB_HW_SLOTS)
+			fault = oracle_plan_fault(&row->watch, row->slots, count);
+		check(!fault, show_watch(&row->watch), "a right plan", show(fault));
 	}
 	for (i = 0; i < ARRAY_SIZE(kgdb_format_cases); i++) {
 		const struct kgdb_format_case *row = &kgdb_format_cases[i];
@@ -264,30 +270,54 @@ static void parse_every_number_of_digits(void)
 	}
 }
 
-static void check_plan(const struct kgdb_watch_spec *watch, const char *why,
+/*
+ * Plan into a piece of heap with just the room there is. What fits must be
+ * the beginning of what would be planned with all the room in the world.
+ */
+static void check_plan(const struct kgdb_watch_spec *watch, unsigned int room,
 		       const struct kgdb_slot_spec *expected)
 {
+	struct kgdb_slot_spec *slots = room ? allocate(room * sizeof(*slots)) : NULL;
 	struct kgdb_watch_spec before = *watch;
-	struct kgdb_slot_spec slot;
+	unsigned long i, expected_count = 0, count = ~0UL;
+	const char *why = oracle_plan(watch, &expected_count);
 	const char *got;
 
-	memset(&slot, 0xa5, sizeof(slot));
-	got = kgdb_plan_slot(watch, &slot);
-	check(equal(got, why) && (got || kgdb_slot_spec_equal(&slot, expected)),
-	      show_watch(watch), show_slot(why, expected), show_slot(got, &slot));
+	if (room)
+		memset(slots, 0xa5, room * sizeof(*slots));
+	got = kgdb_plan_slots(watch, slots, room, &count);
+	check(equal(got, why) && (got || count == expected_count), show_watch(watch),
+	      show_count(why, expected_count), show_count(got, count));
 	if (!kgdb_watch_spec_equal(watch, &before))
 		check(false, show_watch(&before), "the watchpoint as it was", show_watch(watch));
+	if (!got && count <= room) {
+		const char *fault = oracle_plan_fault(watch, slots, count);
+
+		check(!fault, show_watch(watch), "a right plan", show(fault));
+	}
+	for (i = 0; !got && expected && i < count && i < room; i++)
+		check(kgdb_slot_spec_equal(&slots[i], &expected[i]), show_watch(watch),
+		      show_region(expected[i].type, expected[i].addr, expected[i].len),
+		      show_region(slots[i].type, slots[i].addr, slots[i].len));
+	free(slots);
 }
 
 static void plan_table(void)
 {
+	unsigned int room;
 	size_t i;
 
 	for (i = 0; i < ARRAY_SIZE(kgdb_plan_cases); i++) {
 		const struct kgdb_plan_case *row = &kgdb_plan_cases[i];
-		struct kgdb_slot_spec expected = expected_slot(row);
+		unsigned long count = 0;
+		const char *why = kgdb_plan_slots(&row->watch, NULL, 0, &count);
 
-		check_plan(&row->watch, row->why, &expected);
+		check(equal(why, row->why) && (why || count == row->count),
+		      show_watch(&row->watch), show_count(row->why, row->count),
+		      show_count(why, count));
+		for (room = 0; room <= KGDB_HW_SLOTS; room++)
+			check_plan(&row->watch, room, row->count <= KGDB_HW_SLOTS ?
+				   row->slots : NULL);
 	}
 }
 
@@ -298,20 +328,23 @@ static void plan_everything(void)
 		0, 0x1000, ~0UL / 2 - 31, ~0UL / 2 + 1, ~0UL - 0xfff, ~0UL - 47,
 		~0UL - 31, ~0UL - 15,
 	};
-	struct kgdb_slot_spec slot = { };
+	struct kgdb_slot_spec whole[64];
 	struct kgdb_watch_spec watch;
-	size_t i, offset;
-	const char *why;
+	unsigned long offset, count;
+	unsigned int room;
+	size_t i;
 	int type;
 
 	for (i = 0; i < ARRAY_SIZE(places); i++) {
-		for (type = 0; type <= 6; type++) {
+		for (type = -1; type <= 6; type++) {
 			for (offset = 0; offset < 16; offset++) {
-				for (watch.len = 0; watch.len <= 17; watch.len++) {
+				for (watch.len = 0; watch.len <= 41; watch.len++) {
 					watch.type = type;
 					watch.addr = places[i] + offset;
-					why = oracle_plan(&watch, &slot);
-					check_plan(&watch, why, &slot);
+					check_plan(&watch, ARRAY_SIZE(whole), NULL);
+					kgdb_plan_slots(&watch, whole, ARRAY_SIZE(whole), &count);
+					for (room = 0; room <= KGDB_HW_SLOTS; room += 2)
+						check_plan(&watch, room, whole);
 				}
 			}
 		}
@@ -321,25 +354,173 @@ static void plan_everything(void)
 /* Lengths around every power of two, at addresses around every power of two */
 static void plan_far_and_wide(void)
 {
-	struct kgdb_slot_spec slot = { };
-	struct kgdb_watch_spec watch;
 	int len_bit, addr_bit, near, off;
-	const char *why;
+	struct kgdb_watch_spec watch;
 
 	for (len_bit = 0; len_bit < BITS_PER_LONG; len_bit++) {
 		for (addr_bit = 0; addr_bit < BITS_PER_LONG; addr_bit++) {
 			for (near = -1; near <= 1; near++) {
 				for (off = -1; off <= 1; off++) {
-					watch.type = KGDB_WATCH_WRITE;
+					watch.type = KGDB_WATCH_WRITE + len_bit % 3;
 					watch.len = (1UL << len_bit) + near;
 					watch.addr = (1UL << addr_bit) + off;
-					why = oracle_plan(&watch, &slot);
-					check_plan(&watch, why, &slot);
+					check_plan(&watch, KGDB_HW_SLOTS, NULL);
 					watch.addr = -watch.addr;
-					why = oracle_plan(&watch, &slot);
-					check_plan(&watch, why, &slot);
+					check_plan(&watch, KGDB_HW_SLOTS, NULL);
 				}
 			}
+		}
+	}
+}
+
+static void match_table(void)
+{
+	size_t i;
+
+	for (i = 0; i < ARRAY_SIZE(kgdb_match_cases); i++) {
+		const struct kgdb_match_case *row = &kgdb_match_cases[i];
+		struct kgdb_watch_spec report;
+		bool more;
+
+		memset(&report, 0xa5, sizeof(report));
+		more = kgdb_match(&row->access, row->slots, row->watches,
+				  ARRAY_SIZE(row->watches), &report);
+		check(kgdb_watch_spec_equal(&report, &row->report), show(row->what),
+		      show_watch(&row->report), show_watch(&report));
+		check(more == row->more, show(row->what), row->more ? "another stop" : "no other stop",
+		      more ? "one" : "none");
+	}
+}
+
+static void check_verdict(const struct scene *scene, const char *machine,
+			  const struct verdict *verdict)
+{
+	char text[800], got[200] = "";
+	size_t at;
+	unsigned int i;
+
+	checks++;
+	if (!verdict->fault)
+		return;
+	checks--;
+	at = snprintf(text, sizeof(text), "%s: ", machine);
+	scene_describe(text + at, sizeof(text) - at, scene);
+	at = snprintf(got, sizeof(got), "%s; reported", verdict->fault);
+	for (i = 0; i < verdict->stops && i < ARRAY_SIZE(verdict->reports); i++)
+		at += snprintf(got + at, sizeof(got) - at, " Z%d,%lx,%lx", verdict->reports[i].type,
+			       verdict->reports[i].addr, verdict->reports[i].len);
+	check(false, text, "the watchpoints that were hit, each once", got);
+}
+
+/* The same numbers in each run: Marsaglia's xorshift */
+static unsigned int random_number(void)
+{
+	static unsigned int state = 0x2545f491;
+
+	state ^= state << 13;
+	state ^= state >> 17;
+	state ^= state << 5;
+	return state;
+}
+
+static void random_scene(struct scene *scene)
+{
+	unsigned char bytes[SCENE_SIZE];
+	size_t i;
+
+	for (i = 0; i < sizeof(bytes); i++)
+		bytes[i] = random_number() >> 8;
+	scene_read(scene, bytes, sizeof(bytes));
+}
+
+#define SCENES 300000
+
+/* Any watchpoints, any access */
+static void match_random_scenes(void)
+{
+	unsigned long stops[KGDB_HW_SLOTS + 2] = { 0 };
+	struct verdict verdict;
+	struct scene scene;
+	int i;
+
+	for (i = 0; i < SCENES; i++) {
+		random_scene(&scene);
+		scene_play(&scene, &verdict);
+		check_verdict(&scene, "processor", &verdict);
+		stops[verdict.stops]++;
+		scene_play_removing(&scene, random_number() % SCENE_WATCHES, i % 3, &verdict);
+		check_verdict(&scene, "one removed", &verdict);
+	}
+	for (i = 0; i <= 3; i++)
+		check(stops[i] > 10, "random scenes", "a fair number of each kind",
+		      show_count(NULL, stops[i]));
+}
+
+static void match_emulated_scenes(void)
+{
+	unsigned long reported = 0;
+	struct verdict verdict;
+	struct scene scene;
+	int i;
+
+	for (i = 0; i < SCENES; i++) {
+		random_scene(&scene);
+		scene_play_emulated(&scene, &verdict);
+		check_verdict(&scene, "emulator", &verdict);
+		if (!scene.loads || !scene.stores) {
+			scene_play_emulated_blind(&scene, &verdict);
+			check_verdict(&scene, "emulator, blind", &verdict);
+		}
+		reported += verdict.stops;
+	}
+	check(reported > SCENES / 10, "emulated scenes", "a fair number of hits",
+	      show_count(NULL, reported));
+}
+
+/* Each way to access one place */
+static void play_all_accesses(struct scene *scene)
+{
+	struct verdict verdict;
+	unsigned int kind;
+
+	for (kind = 1; kind <= 3; kind++) {
+		scene->loads = kind & 1;
+		scene->stores = kind & 2;
+		for (scene->len = 1; scene->len <= sizeof(long); scene->len *= 2) {
+			for (scene->addr = 0x1000; scene->addr < 0x1010; scene->addr++) {
+				scene_play(scene, &verdict);
+				check_verdict(scene, "processor", &verdict);
+				scene_play_emulated(scene, &verdict);
+				check_verdict(scene, "emulator", &verdict);
+			}
+		}
+	}
+}
+
+/* Two watchpoints of all types and common lengths, in all orders of slots */
+static void match_all_pairs(void)
+{
+	static const unsigned long lengths[] = { 1, 2, 3, 4, 8 };
+	struct kgdb_watch_spec pair[2];
+	unsigned int order, i;
+	struct scene scene;
+	int a, b;
+
+	/* type, length and place of each: 3 * 5 * 6 */
+	for (a = 0; a < 90; a++) {
+		for (b = 0; b < 90; b++) {
+			const int number[] = { a, b };
+
+			for (i = 0; i < 2; i++) {
+				pair[i].type = KGDB_WATCH_WRITE + number[i] % 3;
+				pair[i].len = lengths[number[i] / 3 % 5];
+				pair[i].addr = 0x1000 + number[i] / 15;
+			}
+			order = (a + b) % KGDB_HW_SLOTS;
+			scene = (struct scene){ };
+			if (scene_add(&scene, &pair[0], order) &&
+			    scene_add(&scene, &pair[1], order + a))
+				play_all_accesses(&scene);
 		}
 	}
 }
@@ -433,6 +614,10 @@ static const struct {
 	TEST(plan_table),
 	TEST(plan_everything),
 	TEST(plan_far_and_wide),
+	TEST(match_table),
+	TEST(match_random_scenes),
+	TEST(match_emulated_scenes),
+	TEST(match_all_pairs),
 	TEST(format_table),
 	TEST(format_everything),
 	TEST(round_trip),

@@ -17,6 +17,7 @@
 #ifndef _LINUX_KGDB_WATCH_H
 #define _LINUX_KGDB_WATCH_H
 
+#include <linux/compiler.h>
 #include <linux/types.h>
 
 struct perf_event;
@@ -26,25 +27,50 @@ struct pt_regs;
 #include <linux/kgdb.h>
 #include <asm/kgdb_watch.h>
 
+struct kgdb_access;
 struct kgdb_slot_spec;
 
-/* command.c: the Z and z packets */
+/* command.c: the Z, z and qSupported packets */
 void kgdb_break_command(const char *in, char *out);
+bool kgdb_supported_query(const char *in, char *out);
+
+/* Does [@addr, @addr + @len) have a byte in common with @size bytes at @base? */
+static inline bool kgdb_overlaps(unsigned long addr, unsigned long len,
+				 const void *base, unsigned long size)
+{
+	return addr - (unsigned long)base < size ||
+	       (unsigned long)base - addr < len;
+}
+
+bool kgdb_overlaps_percpu(unsigned long addr, unsigned long len,
+			  const void __percpu *base, unsigned long size);
+
+/* Is this memory the debugger core's own? In debug_core.c and gdbstub.c */
+bool dbg_owns(unsigned long addr, unsigned long len);
+bool gdbstub_owns(unsigned long addr, unsigned long len);
 
 /* watch.c: the table, and the kgdb_arch operations on it */
 int kgdb_set_hw_break(unsigned long addr, int len, enum kgdb_bptype bptype);
 int kgdb_remove_hw_break(unsigned long addr, int len, enum kgdb_bptype bptype);
 void kgdb_remove_all_hw_break(void);
+void kgdb_remove_every_hw_break(void);
 void kgdb_correct_hw_break(void);
+void kgdb_watch_settle(void);
+unsigned int kgdb_watch_newest(void);
+unsigned int kgdb_watch_settled(void);
 void kgdb_release_idle_slots(void);
-bool kgdb_slot_wanted(unsigned int slot, unsigned int *generation);
+const struct kgdb_slot_spec *kgdb_slot_wanted(unsigned int slot,
+					      unsigned int *id);
 
 /* hit.c: hits, from the overflow handler to the stop reply */
-void kgdb_hit_record(unsigned int slot, unsigned int generation);
+void kgdb_hit_record(unsigned int slot, unsigned int id, unsigned int newest);
+bool kgdb_hit_owns(unsigned long addr, unsigned long len);
 bool kgdb_hit_pending(void);
-bool kgdb_hit_resolve(void);
-void kgdb_hit_clear(void);
+bool kgdb_hit_resolve(struct pt_regs *regs);
+bool kgdb_hit_again(void);
+bool kgdb_hit_next(void);
 bool kgdb_hit_reported(void);
+const char *kgdb_hit_describe(unsigned long *addr);
 char *kgdb_hit_stop_reason(char *buf);
 
 /*
@@ -52,23 +78,27 @@ char *kgdb_hit_stop_reason(char *buf);
  */
 
 /**
+ * kgdb_arch_slot_check() - can and may the hardware watch this?
+ * @spec: what a slot would be programmed to
+ *
+ * Context: master CPU in the debugger, all others held.
+ * Return: NULL, or the reason for a refusal as a constant text.
+ */
+const char *kgdb_arch_slot_check(const struct kgdb_slot_spec *spec);
+
+/**
  * kgdb_arch_slot_reserve() - claim a hardware slot on all CPUs
- * @slot: which of the KGDB_HW_SLOTS slots
- * @spec: what it is to be programmed to
- * @held: the slot is reserved already and only changes what it watches
- * @why: set to the reason, a constant text, on failure
+ * @slot: which of the KGDB_HW_SLOTS slots; not claimed yet
  *
  * Accounts for the slot with the perf layer on every possible CPU, so that
  * perf and ptrace get what is left and a CPU that comes online later finds
  * the slot reserved. Programs nothing.
  *
  * Context: master CPU in the debugger, all others held.
- * Return: 0, -EINVAL (the hardware cannot or must not watch this), -ENOSPC
- * (perf holds the slots) or -EBUSY (perf was stopped while it changed the
- * accounting). Nothing has changed on an error.
+ * Return: 0, -ENOSPC (perf holds what is left) or -EBUSY (perf was stopped
+ * while it changed the accounting). Nothing has changed on an error.
  */
-int kgdb_arch_slot_reserve(unsigned int slot, const struct kgdb_slot_spec *spec,
-			   bool held, const char **why);
+int kgdb_arch_slot_reserve(unsigned int slot);
 
 /**
  * kgdb_arch_slot_release() - give a reserved slot back to the perf layer
@@ -82,6 +112,15 @@ int kgdb_arch_slot_reserve(unsigned int slot, const struct kgdb_slot_spec *spec,
 bool kgdb_arch_slot_release(unsigned int slot);
 
 /**
+ * kgdb_arch_slot_setup() - prepare a claimed slot for what it is to watch
+ * @slot: which slot; every CPU that has it armed will be told to reprogram it
+ * @spec: what kgdb_arch_slot_check() has accepted
+ *
+ * Context: master CPU in the debugger, all others held.
+ */
+void kgdb_arch_slot_setup(unsigned int slot, const struct kgdb_slot_spec *spec);
+
+/**
  * kgdb_arch_slots_sync() - bring this CPU's registers in line with the table
  *
  * Asks kgdb_slot_wanted() for each slot.
@@ -89,6 +128,17 @@ bool kgdb_arch_slot_release(unsigned int slot);
  * Context: this CPU, interrupts off.
  */
 void kgdb_arch_slots_sync(void);
+
+/**
+ * kgdb_arch_access() - which memory did the instruction that hit access?
+ * @regs: of the debug exception
+ * @access: @addr, @len and @wrote are set if that can be told
+ *
+ * The hardware says it all with the slots that hit; emulators may say less.
+ *
+ * Context: the debugger, on the CPU that hit.
+ */
+void kgdb_arch_access(struct pt_regs *regs, struct kgdb_access *access);
 
 /* The architecture's kgdb_arch operations and its part of kgdb_arch_exit() */
 void kgdb_disable_hw_debug(struct pt_regs *regs);
@@ -100,10 +150,22 @@ bool kgdb_watch_perf_event(struct perf_event *event, struct pt_regs *regs);
 #else /* ! CONFIG_KGDB_WATCHPOINT */
 
 static inline void kgdb_break_command(const char *in, char *out) { }
+static inline bool kgdb_supported_query(const char *in, char *out)
+{
+	return false;
+}
+
+static inline void kgdb_watch_settle(void) { }
 static inline bool kgdb_hit_pending(void) { return false; }
-static inline bool kgdb_hit_resolve(void) { return true; }
-static inline void kgdb_hit_clear(void) { }
+static inline bool kgdb_hit_resolve(struct pt_regs *regs) { return true; }
+static inline bool kgdb_hit_again(void) { return false; }
+static inline bool kgdb_hit_next(void) { return false; }
 static inline bool kgdb_hit_reported(void) { return false; }
+static inline const char *kgdb_hit_describe(unsigned long *addr)
+{
+	return NULL;
+}
+
 static inline char *kgdb_hit_stop_reason(char *buf) { return buf; }
 static inline bool kgdb_watch_perf_event(struct perf_event *event,
 					 struct pt_regs *regs)

@@ -1,0 +1,263 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Which watchpoint a hit is reported for.
+ *
+ * On the way back of a watchpoint's path, between arch and stop reply: the
+ * hardware says which slots an access hit, gdb wants to hear of a watchpoint
+ * and an address in it. Pure code.
+ */
+#include "match.h"
+
+/* What the parts of this file ask about: the access, and the table */
+struct match {
+	const struct kgdb_access *access;
+	const struct kgdb_slot_spec *slots;
+	const struct kgdb_watch_spec *watches;
+	unsigned int nr_watches;
+	unsigned int said;
+	unsigned int hit;
+};
+
+static bool is_data(enum kgdb_watch_type type)
+{
+	return type != KGDB_WATCH_SOFTWARE && type != KGDB_WATCH_EXECUTE;
+}
+
+/* Is there such a slot among these? */
+static bool has_slot(const struct match *match, unsigned int slots,
+		     const struct kgdb_slot_spec *spec)
+{
+	unsigned int i;
+
+	for (i = 0; i < KGDB_HW_SLOTS; i++) {
+		if (slots & 1U << i && kgdb_slot_spec_equal(&match->slots[i], spec))
+			return true;
+	}
+	return false;
+}
+
+/*
+ * The processor reports all slots that an access matches, some emulators only
+ * the first. What else was hit follows from the instruction, if that is known
+ * and agrees with the hardware: it may be another one that led here.
+ */
+static void add_accessed(struct match *match)
+{
+	const struct kgdb_access *access = match->access;
+	struct kgdb_slot_spec accessed = { .addr = access->addr, .len = access->len };
+	unsigned int i, overlapping = 0;
+
+	for (i = 0; i < KGDB_HW_SLOTS; i++) {
+		if (is_data(match->slots[i].type) &&
+		    kgdb_slot_spec_overlaps(&match->slots[i], &accessed))
+			overlapping |= 1U << i;
+	}
+	if (!access->len || !(overlapping & match->said))
+		return;
+
+	for (i = 0; i < KGDB_HW_SLOTS; i++) {
+		if (overlapping & access->armed & 1U << i &&
+		    (access->wrote || match->slots[i].type == KGDB_WATCH_ACCESS))
+			match->said |= 1U << i;
+	}
+}
+
+/*
+ * Slots are aligned powers of two, so two of them are apart or one lies within
+ * the other: an access to the inner one is an access to the outer one.
+ */
+static bool implies(const struct kgdb_slot_spec *inner,
+		    const struct kgdb_slot_spec *outer)
+{
+	if (!is_data(inner->type) || !is_data(outer->type))
+		return false;
+	if (!kgdb_slot_spec_contains(outer, inner))
+		return false;
+	return outer->type == KGDB_WATCH_ACCESS || inner->type == KGDB_WATCH_WRITE;
+}
+
+static unsigned int implied(const struct match *match)
+{
+	unsigned int i, j, hit = match->said;
+
+	for (i = 0; i < KGDB_HW_SLOTS; i++) {
+		if (!(match->said & 1U << i))
+			continue;
+		for (j = 0; j < KGDB_HW_SLOTS; j++) {
+			if (match->access->armed & 1U << j &&
+			    implies(&match->slots[i], &match->slots[j]))
+				hit |= 1U << j;
+		}
+	}
+	return hit;
+}
+
+/* Does a hit of this slot, of which @watch has asked, concern @watch? */
+static bool concerns(const struct match *match, const struct kgdb_watch_spec *watch,
+		     const struct kgdb_slot_spec *piece)
+{
+	struct kgdb_slot_spec write = *piece;
+
+	if (watch->type != KGDB_WATCH_READ)
+		return has_slot(match, match->hit, piece);
+
+	/*
+	 * The slots for writes are there to tell writes from reads, if they
+	 * were armed then. A shorter slot that implies this one may have none,
+	 * so that does not count.
+	 */
+	write.type = KGDB_WATCH_WRITE;
+	return piece->type == KGDB_WATCH_ACCESS &&
+	       has_slot(match, match->said, piece) &&
+	       has_slot(match, match->access->armed, &write) &&
+	       !has_slot(match, match->hit, &write);
+}
+
+/* Has @watch been hit, and is @slot, if one is given, where? */
+static bool watch_hit(const struct match *match, const struct kgdb_watch_spec *watch,
+		      const struct kgdb_slot_spec *slot)
+{
+	struct kgdb_slot_spec pieces[KGDB_HW_SLOTS];
+	unsigned long i, count;
+
+	if (watch->type == KGDB_WATCH_SOFTWARE ||
+	    kgdb_plan_slots(watch, pieces, KGDB_HW_SLOTS, &count) ||
+	    count > KGDB_HW_SLOTS)
+		return false;
+
+	for (i = 0; i < count; i++) {
+		if (slot && !kgdb_slot_spec_equal(slot, &pieces[i]))
+			continue;
+		if (concerns(match, watch, &pieces[i]))
+			return true;
+	}
+	return false;
+}
+
+/* Is @addr enough for gdb to look at this watchpoint? */
+static bool contains(const struct kgdb_watch_spec *watch, unsigned long addr)
+{
+	return is_data(watch->type) && addr - watch->addr < watch->len;
+}
+
+/* Has @watch been hit, and was gdb not told so by an earlier stop? */
+static bool is_news(const struct match *match, const struct kgdb_watch_spec *watch)
+{
+	unsigned int i;
+
+	for (i = 0; i < match->access->nr_told; i++) {
+		if (contains(watch, match->access->told[i]))
+			return false;
+	}
+	return watch_hit(match, watch, NULL);
+}
+
+/* Of how many watchpoints gdb would learn by the address of this slot */
+static unsigned int news(const struct match *match, const struct kgdb_slot_spec *slot)
+{
+	unsigned int i, count = 0;
+	bool hit = false;
+
+	for (i = 0; i < match->nr_watches; i++) {
+		hit |= is_data(match->watches[i].type) &&
+		       watch_hit(match, &match->watches[i], slot);
+		count += contains(&match->watches[i], slot->addr) &&
+			 is_news(match, &match->watches[i]);
+	}
+	return hit ? count : 0;
+}
+
+/*
+ * The slot whose address tells most, so that an access is reported by as few
+ * stops as can be; the shortest of several.
+ */
+static const struct kgdb_slot_spec *best_slot(const struct match *match)
+{
+	const struct kgdb_slot_spec *best = NULL, *slot;
+	unsigned int i, count, most = 0;
+
+	for (i = 0; i < KGDB_HW_SLOTS; i++) {
+		slot = &match->slots[i];
+		count = news(match, slot);
+		if (count > most ||
+		    (best && count == most && slot->len < best->len)) {
+			best = slot;
+			most = count;
+		}
+	}
+	return best;
+}
+
+/*
+ * gdb knows a breakpoint by itself, from the PC, whatever the stop is for: one
+ * is reported only if nothing else is.
+ */
+static void report_breakpoint(const struct match *match, struct kgdb_watch_spec *report)
+{
+	unsigned int i;
+
+	for (i = 0; i < match->nr_watches; i++) {
+		if (match->watches[i].type == KGDB_WATCH_EXECUTE &&
+		    watch_hit(match, &match->watches[i], NULL))
+			*report = match->watches[i];
+	}
+}
+
+/**
+ * kgdb_match() - find the watchpoint to report for an access
+ * @access: what is known of it
+ * @slots: what each of the KGDB_HW_SLOTS slots watches
+ * @watches: the watchpoints; entries of type KGDB_WATCH_SOFTWARE are free
+ * @nr_watches: how many entries there are
+ * @report: set to the type and length of the watchpoint and to an address in
+ *          it that was hit; type KGDB_WATCH_SOFTWARE if there is none
+ *
+ * One access may hit several watchpoints. A stop reply names one address, and
+ * gdb looks at each watchpoint which that address lies in. Those it does not
+ * lie in have to be reported by a stop of their own. Of those it lies in and
+ * that are not reported yet, the one that says most of the access is named: a
+ * write, then a read, then any.
+ *
+ * Context: any; touches nothing but its arguments.
+ * Return: true if the access needs another stop, with this address among those
+ * that were told.
+ */
+bool kgdb_match(const struct kgdb_access *access,
+		const struct kgdb_slot_spec *slots,
+		const struct kgdb_watch_spec *watches, unsigned int nr_watches,
+		struct kgdb_watch_spec *report)
+{
+	struct match match = {
+		.access = access,
+		.slots = slots,
+		.watches = watches,
+		.nr_watches = nr_watches,
+		.said = access->slots,
+	};
+	const struct kgdb_slot_spec *best;
+	bool more = false;
+	unsigned int i;
+
+	add_accessed(&match);
+	match.hit = implied(&match);
+	*report = (struct kgdb_watch_spec){ .type = KGDB_WATCH_SOFTWARE };
+
+	best = best_slot(&match);
+	if (!best) {
+		if (!access->nr_told)
+			report_breakpoint(&match, report);
+		return false;
+	}
+
+	for (i = 0; i < nr_watches; i++) {
+		if (!is_data(watches[i].type) || !is_news(&match, &watches[i]))
+			continue;
+		if (!contains(&watches[i], best->addr))
+			more = true;
+		else if (report->type == KGDB_WATCH_SOFTWARE ||
+			 watches[i].type < report->type)
+			*report = watches[i];
+	}
+	report->addr = best->addr;
+	return more;
+}

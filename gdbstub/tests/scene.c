@@ -1,0 +1,453 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * The simulated machine behind the tests of match.c, and their judge.
+ *
+ * What the judge holds against a report is stated by bytes: which watchpoints
+ * an access hit follows from the bytes it read and wrote, not from slots.
+ */
+#include "scene.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define ARRAY_SIZE(a) (sizeof(a) / sizeof((a)[0]))
+
+/* Where it all happens; a page of the emulator's, a few words of it */
+#define BASE 0x1000UL
+
+static bool is_data(enum kgdb_watch_type type)
+{
+	return type == KGDB_WATCH_WRITE || type == KGDB_WATCH_READ || type == KGDB_WATCH_ACCESS;
+}
+
+static bool share_a_byte(unsigned long a, unsigned long a_len, unsigned long b,
+			 unsigned long b_len)
+{
+	unsigned long at;
+
+	for (at = a; at < a + a_len; at++) {
+		if (at >= b && at < b + b_len)
+			return true;
+	}
+	return false;
+}
+
+static bool has_byte(const struct kgdb_watch_spec *watch, unsigned long addr)
+{
+	return addr >= watch->addr && addr < watch->addr + watch->len;
+}
+
+/*
+ * The machine
+ */
+
+static int slot_of(const struct scene *scene, const struct kgdb_slot_spec *spec)
+{
+	unsigned int i;
+
+	for (i = 0; i < KGDB_HW_SLOTS; i++) {
+		if (scene->wanted & 1U << i && kgdb_slot_spec_equal(&scene->slots[i], spec))
+			return i;
+	}
+	return -1;
+}
+
+bool scene_add(struct scene *scene, const struct kgdb_watch_spec *watch, unsigned int order)
+{
+	struct kgdb_slot_spec pieces[KGDB_HW_SLOTS];
+	unsigned int slot, added = 0;
+	struct scene before = *scene;
+	unsigned long i, count;
+
+	if (kgdb_plan_slots(watch, pieces, KGDB_HW_SLOTS, &count) || count > KGDB_HW_SLOTS)
+		return false;
+	for (i = 0; i < count; i++) {
+		if (slot_of(scene, &pieces[i]) >= 0)
+			continue;
+		if (scene->wanted == (1U << KGDB_HW_SLOTS) - 1) {
+			*scene = before;
+			return false;
+		}
+		for (slot = order % KGDB_HW_SLOTS; scene->wanted & 1U << slot;)
+			slot = (slot + 1) % KGDB_HW_SLOTS;
+		scene->slots[slot] = pieces[i];
+		scene->wanted |= 1U << slot;
+		added++;
+	}
+	for (i = 0; i < SCENE_WATCHES; i++) {
+		if (scene->watches[i].type == KGDB_WATCH_SOFTWARE) {
+			scene->watches[i] = *watch;
+			return true;
+		}
+	}
+	*scene = before;
+	return false;
+}
+
+void scene_remove(struct scene *scene, unsigned int watch)
+{
+	struct kgdb_slot_spec pieces[KGDB_HW_SLOTS];
+	unsigned long i, j, count;
+	unsigned int wanted = 0;
+
+	scene->watches[watch].type = KGDB_WATCH_SOFTWARE;
+	for (i = 0; i < SCENE_WATCHES; i++) {
+		if (scene->watches[i].type == KGDB_WATCH_SOFTWARE)
+			continue;
+		if (kgdb_plan_slots(&scene->watches[i], pieces, KGDB_HW_SLOTS, &count))
+			abort();
+		for (j = 0; j < count; j++)
+			wanted |= 1U << slot_of(scene, &pieces[j]);
+	}
+	scene->wanted = wanted;
+}
+
+void scene_read(struct scene *scene, const unsigned char *data, size_t size)
+{
+	static const unsigned char lengths[] = { 1, 2, 4, 8, 16, 3, 12, 32 };
+	unsigned char bytes[SCENE_SIZE] = { 0 }, *next = bytes;
+	struct kgdb_watch_spec watch;
+	unsigned int i;
+
+	memcpy(bytes, data, size < SCENE_SIZE ? size : SCENE_SIZE);
+	*scene = (struct scene){
+		.loads = *next % 3 != 1,
+		.stores = *next % 3 != 0,
+	};
+	next++;
+	scene->addr = BASE + *next++ % 32;
+	scene->len = lengths[*next++ % ARRAY_SIZE(lengths)];
+	scene->pc = BASE + *next++ % 32;
+
+	/* What is free may hold anything */
+	for (i = 0; i < KGDB_HW_SLOTS; i++, next++)
+		scene->slots[i] = (struct kgdb_slot_spec){
+			.type = 1 + *next % 4,
+			.addr = BASE + (*next / 4) % 4 * 8,
+			.len = 8 >> *next / 16 % 4,
+		};
+	for (i = 0; i < SCENE_WATCHES; i++, next += 4) {
+		watch.type = next[0] % 5;
+		watch.addr = BASE + next[1] % 32;
+		watch.len = 1 + next[2] % 16;
+		if (!watch.type || !scene_add(scene, &watch, next[3]))
+			scene->watches[i] = (struct kgdb_watch_spec){ 0, watch.addr, watch.len };
+	}
+}
+
+static bool slot_loads(const struct scene *scene, unsigned int slot)
+{
+	const struct kgdb_slot_spec *spec = &scene->slots[slot];
+
+	return scene->wanted & 1U << slot && scene->loads && spec->type == KGDB_WATCH_ACCESS &&
+	       share_a_byte(scene->addr, scene->len, spec->addr, spec->len);
+}
+
+static bool slot_stores(const struct scene *scene, unsigned int slot)
+{
+	const struct kgdb_slot_spec *spec = &scene->slots[slot];
+
+	return scene->wanted & 1U << slot && scene->stores &&
+	       (spec->type == KGDB_WATCH_ACCESS || spec->type == KGDB_WATCH_WRITE) &&
+	       share_a_byte(scene->addr, scene->len, spec->addr, spec->len);
+}
+
+static unsigned int breakpoints(const struct scene *scene)
+{
+	unsigned int i, hit = 0;
+
+	for (i = 0; i < KGDB_HW_SLOTS; i++) {
+		if (scene->wanted & 1U << i && scene->slots[i].type == KGDB_WATCH_EXECUTE &&
+		    scene->slots[i].addr == scene->pc)
+			hit |= 1U << i;
+	}
+	return hit;
+}
+
+static unsigned int processor(const struct scene *scene)
+{
+	unsigned int i, hit = breakpoints(scene);
+
+	for (i = 0; i < KGDB_HW_SLOTS; i++) {
+		if (slot_loads(scene, i) || slot_stores(scene, i))
+			hit |= 1U << i;
+	}
+	return hit;
+}
+
+/* arch/x86 arms slots in this order, and QEMU compares in it, before it loads */
+static int emulator_slot(const struct scene *scene)
+{
+	int i, phase, best;
+	bool matches;
+
+	for (phase = 0; phase < 2; phase++) {
+		best = -1;
+		for (i = 0; i < KGDB_HW_SLOTS; i++) {
+			const struct kgdb_slot_spec *spec = &scene->slots[i];
+
+			matches = phase ? slot_stores(scene, i) : slot_loads(scene, i);
+			if (matches && (best < 0 || spec->len < scene->slots[best].len ||
+					(spec->len == scene->slots[best].len &&
+					 spec->type < scene->slots[best].type)))
+				best = i;
+		}
+		if (best >= 0)
+			return best;
+	}
+	return -1;
+}
+
+/*
+ * The judge
+ */
+
+static bool really_hit(const struct scene *scene, const struct kgdb_watch_spec *watch)
+{
+	if (watch->type == KGDB_WATCH_EXECUTE)
+		return watch->addr == scene->pc;
+	if (!is_data(watch->type) ||
+	    !share_a_byte(scene->addr, scene->len, watch->addr, watch->len))
+		return false;
+	if (watch->type == KGDB_WATCH_WRITE)
+		return scene->stores;
+	if (watch->type == KGDB_WATCH_READ)
+		return !scene->stores;
+	return true;
+}
+
+/* gdb looks at the watchpoints that the address lies in, and at the PC */
+static bool gdb_sees(const struct scene *scene, const struct kgdb_watch_spec *watch,
+		     const struct kgdb_watch_spec *report)
+{
+	if (watch->type == KGDB_WATCH_EXECUTE)
+		return watch->addr == scene->pc;
+	return is_data(report->type) && has_byte(watch, report->addr);
+}
+
+static const char *judge_report(const struct scene *scene, unsigned int hit, const bool *seen,
+				const struct kgdb_watch_spec *report)
+{
+	bool slot_is_there = false, named = false;
+	unsigned int i;
+
+	for (i = 0; i < KGDB_HW_SLOTS; i++)
+		slot_is_there |= hit & 1U << i && scene->slots[i].addr == report->addr;
+	if (!slot_is_there)
+		return "an address where no slot was hit";
+	for (i = 0; i < SCENE_WATCHES; i++)
+		named |= !seen[i] && scene->watches[i].type == report->type &&
+			 scene->watches[i].len == report->len &&
+			 really_hit(scene, &scene->watches[i]) &&
+			 (report->type == KGDB_WATCH_EXECUTE ?
+			  scene->watches[i].addr == report->addr :
+			  has_byte(&scene->watches[i], report->addr));
+	return named ? NULL : "a watchpoint that was not hit there, or has been reported";
+}
+
+/* A write says more than a read, and a read more than an access */
+static const char *judge_reason(const struct scene *scene, const bool *seen,
+				const struct kgdb_watch_spec *report)
+{
+	unsigned int i;
+
+	for (i = 0; i < SCENE_WATCHES; i++) {
+		if (!really_hit(scene, &scene->watches[i]) || !is_data(scene->watches[i].type))
+			continue;
+		if (seen[i])
+			continue;
+		if (report->type == KGDB_WATCH_EXECUTE)
+			return "a breakpoint, though memory was accessed";
+		if (scene->watches[i].type < report->type &&
+		    has_byte(&scene->watches[i], report->addr))
+			return "a reason that says less than another";
+	}
+	return NULL;
+}
+
+/* The fewest addresses of hit slots that lie in all data watchpoints which were hit */
+static unsigned int fewest_stops(const struct scene *scene, unsigned int hit)
+{
+	unsigned int set, i, j, count, fewest = KGDB_HW_SLOTS + 1;
+	bool all, any = false;
+
+	for (i = 0; i < SCENE_WATCHES; i++)
+		any |= really_hit(scene, &scene->watches[i]);
+	if (!any)
+		return 0;
+	for (set = 1; set < 1U << KGDB_HW_SLOTS; set++) {
+		all = !(set & ~hit);
+		for (i = 0; all && i < SCENE_WATCHES; i++) {
+			bool seen = !really_hit(scene, &scene->watches[i]) ||
+				    !is_data(scene->watches[i].type);
+
+			for (j = 0; j < KGDB_HW_SLOTS; j++)
+				seen |= set & 1U << j &&
+					has_byte(&scene->watches[i], scene->slots[j].addr);
+			all = seen;
+		}
+		for (count = 0, i = 0; i < KGDB_HW_SLOTS; i++)
+			count += set >> i & 1;
+		if (all && count < fewest)
+			fewest = count;
+	}
+	return fewest;
+}
+
+static bool ask(const struct scene *scene, struct kgdb_access *access,
+		struct kgdb_watch_spec *report)
+{
+	bool again;
+
+	access->slots &= scene->wanted;
+	again = kgdb_match(access, scene->slots, scene->watches, SCENE_WATCHES, report);
+	if (again && access->nr_told < KGDB_HW_SLOTS)
+		access->told[access->nr_told++] = report->addr;
+	return again;
+}
+
+/* @said: the slots that the hardware reports */
+static void play(const struct scene *start, unsigned int watch, unsigned int removed_at,
+		 unsigned int said, bool understood, struct verdict *verdict)
+{
+	struct kgdb_access access = {
+		.armed = start->wanted,
+		.slots = said,
+		.addr = start->addr,
+		.len = understood ? start->len : 0,
+		.wrote = understood && start->stores,
+	};
+	unsigned int hit = processor(start);
+	bool seen[SCENE_WATCHES] = { false }, news, again = true;
+	struct kgdb_watch_spec *report;
+	struct scene scene = *start;
+	unsigned int i;
+
+	*verdict = (struct verdict){ };
+	while (again) {
+		if (verdict->stops == removed_at)
+			scene_remove(&scene, watch);
+		report = &verdict->reports[verdict->stops];
+		again = ask(&scene, &access, report);
+		if (report->type == KGDB_WATCH_SOFTWARE) {
+			if (again)
+				verdict->fault = "another stop after none";
+			else if (verdict->stops && removed_at > verdict->stops)
+				verdict->fault = "a stop that nothing is reported for";
+			break;
+		}
+		if (++verdict->stops > KGDB_HW_SLOTS) {
+			verdict->fault = "no end of stops";
+			return;
+		}
+		verdict->fault = judge_report(&scene, hit & scene.wanted, seen, report) ?:
+				 judge_reason(&scene, seen, report);
+		if (verdict->fault)
+			return;
+
+		for (news = false, i = 0; i < SCENE_WATCHES; i++) {
+			if (!really_hit(&scene, &scene.watches[i]) ||
+			    !gdb_sees(&scene, &scene.watches[i], report))
+				continue;
+			news |= !seen[i];
+			seen[i] = true;
+		}
+		if (!news) {
+			verdict->fault = "a stop that says nothing new";
+			return;
+		}
+	}
+	for (i = 0; i < SCENE_WATCHES; i++) {
+		if (really_hit(&scene, &scene.watches[i]) && !seen[i])
+			verdict->fault = "a watchpoint that was hit and not reported";
+	}
+	if (!verdict->fault && removed_at > KGDB_HW_SLOTS &&
+	    verdict->stops != fewest_stops(start, hit))
+		verdict->fault = "more stops than are needed";
+}
+
+void scene_play_removing(const struct scene *scene, unsigned int watch, unsigned int stop,
+			 struct verdict *verdict)
+{
+	/* The instruction may be understood or not */
+	play(scene, watch, stop, processor(scene), true, verdict);
+	if (!verdict->fault)
+		play(scene, watch, stop, processor(scene), false, verdict);
+}
+
+void scene_play(const struct scene *scene, struct verdict *verdict)
+{
+	scene_play_removing(scene, 0, ~0U, verdict);
+}
+
+static unsigned int emulator(const struct scene *scene)
+{
+	int first = emulator_slot(scene);
+
+	return breakpoints(scene) | (first < 0 ? 0 : 1U << first);
+}
+
+void scene_play_emulated(const struct scene *scene, struct verdict *verdict)
+{
+	play(scene, 0, ~0U, emulator(scene), true, verdict);
+}
+
+/*
+ * What the emulator does not say cannot be reported, but no watchpoint may be
+ * missed that has all of the slot which it names, and nothing be made up but
+ * a load that was part of a read-modify-write.
+ */
+void scene_play_emulated_blind(const struct scene *scene, struct verdict *verdict)
+{
+	int first = emulator_slot(scene);
+	const struct kgdb_slot_spec *slot = &scene->slots[first < 0 ? 0 : first];
+	struct kgdb_access access = {
+		.armed = scene->wanted,
+		.slots = emulator(scene),
+	};
+	struct kgdb_watch_spec *report = verdict->reports;
+	const bool seen[SCENE_WATCHES] = { false };
+	unsigned int i;
+	bool again;
+
+	*verdict = (struct verdict){ };
+	again = ask(scene, &access, report);
+	if (report->type != KGDB_WATCH_SOFTWARE) {
+		verdict->stops = 1;
+		verdict->fault = judge_report(scene, processor(scene), seen, report);
+		if (!verdict->fault && again)
+			verdict->fault = "another stop, of one slot";
+	}
+	for (i = 0; i < SCENE_WATCHES && !verdict->fault; i++) {
+		const struct kgdb_watch_spec *watch = &scene->watches[i];
+
+		if (!is_data(watch->type) || !really_hit(scene, watch) || first < 0)
+			continue;
+		if (has_byte(watch, slot->addr) && has_byte(watch, slot->addr + (slot->len - 1)) &&
+		    !(report->type != KGDB_WATCH_SOFTWARE && gdb_sees(scene, watch, report)))
+			verdict->fault = "a watchpoint that was hit and not reported";
+	}
+}
+
+void scene_describe(char *buf, size_t size, const struct scene *scene)
+{
+	size_t at = snprintf(buf, size, "%s%s 0x%lx+%lu, then pc 0x%lx;",
+			     scene->loads ? "load" : "", scene->stores ? "store" : "",
+			     scene->addr, scene->len, scene->pc);
+	unsigned int i;
+
+	for (i = 0; i < SCENE_WATCHES; i++) {
+		if (scene->watches[i].type != KGDB_WATCH_SOFTWARE && at < size)
+			at += snprintf(buf + at, size - at, " watchpoint %u: Z%d,%lx,%lx;", i,
+				       scene->watches[i].type, scene->watches[i].addr,
+				       scene->watches[i].len);
+	}
+	for (i = 0; i < KGDB_HW_SLOTS; i++) {
+		if (at < size)
+			at += snprintf(buf + at, size - at, " slot %u%s: %d,%lx,%lx", i,
+				       scene->wanted & 1U << i ? "" : " (idle)",
+				       scene->slots[i].type, scene->slots[i].addr,
+				       scene->slots[i].len);
+	}
+}
