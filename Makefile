@@ -9,6 +9,7 @@ ARCH ?= x86_64
 STOCK ?=
 KERNEL_SRC ?=
 K ?=
+JOBS ?= 2
 
 RIG := test-rig/rig
 PYTEST := PYTHONDONTWRITEBYTECODE=1 /usr/bin/python3 -m pytest -p no:cacheprovider -ra
@@ -22,14 +23,15 @@ named = $(if $(filter-out file,$(origin $(1))),$($(1)))
 SOURCE_PACKAGES = $(if $(KERNEL_SRC),,$(filter linux-source-6.%,$(addprefix linux-source-,$(or $(KVER),6.1 6.12))))
 
 .DEFAULT_GOAL := help
-.PHONY: help deps demo compare gdb console kernel test test-host fuzz series check clean clean-cache
+.PHONY: help deps demo compare gdb console kernel test test-host test-debug soak endurance fuzz series check clean clean-cache
 
 help: ## list the targets
 	@echo 'Targets:'
 	@sed -n 's/^\([a-z-]*\):[^#]*## \(.*\)/  \1\t\2/p' $(firstword $(MAKEFILE_LIST)) | expand -t 16
 	@echo
 	@echo 'Variables: KVER=$(KVER) ARCH=$(ARCH) STOCK=1 (without our patches) KERNEL_SRC=PATH (a tree of your own)'
-	@echo '           K=EXPR (run the tests that match, as pytest -k), FUZZ_SECONDS=N, OUTPUT=DIR'
+	@echo '           K=EXPR (run the tests that match, as pytest -k), JOBS=N (so many tests at a time)'
+	@echo '           N=NUMBER (of accesses, of times), SEED=NUMBER, IN_TURNS=1, FUZZ_SECONDS=NUMBER, OUTPUT=DIR'
 
 deps: ## install what everything below needs (Debian 12; apt-get, through sudo when not root)
 	@test-rig/install-deps.sh $(SOURCE_PACKAGES)
@@ -52,13 +54,23 @@ kernel: deps ## build a kernel and print where the result lies (KVER, ARCH, STOC
 # Every version and architecture, unless one is named.
 test: export KVER := $(call named,KVER)
 test: export ARCH := $(call named,ARCH)
-test: deps ## run every test, on every kernel unless KVER or ARCH name one (K)
-	@$(PYTEST) test-rig/tests $(if $(K),-k '$(K)')
+test: deps ## run every test, on every kernel unless KVER or ARCH name one (K, JOBS)
+	@$(PYTEST) -n $(JOBS) test-rig/tests/host test-rig/tests/guest $(if $(K),-k '$(K)')
+
+test-debug: export KVER := $(call named,KVER)
+test-debug: deps ## run the tests of lockdown and endurance on a kernel with lockdep and KASAN (KVER, K)
+	@$(PYTEST) test-rig/tests/debug $(if $(K),-k '$(K)')
 
 test-host: deps ## run the tests that need no guest: packets and plans, under sanitizers
 	@$(PYTEST) test-rig/tests/host $(if $(K),-k '$(K)')
 
-fuzz: deps ## fuzz the packet parser for FUZZ_SECONDS (default 300)
+soak: deps ## N random accesses (default 20000) over random watchpoints, judged by the oracle (KVER, SEED, IN_TURNS)
+	@$(RIG) soak --kernel $(KVER) --arch $(ARCH) $(if $(N),--accesses $(N)) $(if $(SEED),--seed $(SEED)) $(if $(IN_TURNS),--in-turns)
+
+endurance: deps ## the kernel's own KGDB tests N times (default 10) on a busy machine with lockdep and KASAN (KVER, IN_TURNS)
+	@$(RIG) endurance --kernel $(KVER) --arch $(ARCH) $(if $(N),--times $(N)) $(if $(IN_TURNS),--in-turns)
+
+fuzz: deps ## fuzz packets, plans and matches for FUZZ_SECONDS (default 300)
 	@$(MAKE) --no-print-directory -C gdbstub/tests fuzz FUZZ_SECONDS=$(or $(FUZZ_SECONDS),300)
 
 series: deps ## write the kernel code as patches that 'git am' takes (KVER, OUTPUT)

@@ -28,11 +28,13 @@ packages="
 	libelf-dev
 	libssl-dev
 	linux-source-6.12
+	openssl
 	patch
 	perl
 	python3
 	python3-pexpect
 	python3-pytest
+	python3-pytest-xdist
 	qemu-system-x86
 	quilt
 	rsync

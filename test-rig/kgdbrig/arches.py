@@ -15,7 +15,7 @@ class Arch:
     `early` holds the kernel parameters that make the kgdb port a boot console
     KGDB can use before the serial driver is there.  `debian` is what Debian
     calls the architecture where its programs are not those of this machine,
-    and have to be fetched.
+    and have to be fetched; `user_flags` makes the compiler's programs run there.
     """
 
     name: str
@@ -27,6 +27,7 @@ class Arch:
     qemu: str
     machine: tuple[str, ...]    # QEMU's options for the machine and its CPU
     debian: str
+    user_flags: tuple[str, ...]
     console_tty: str
     kgdb_tty: str
     early: str
@@ -37,12 +38,12 @@ ARCHES: dict[str, Arch] = {
     "x86_64": Arch(
         name="x86_64", make_arch="x86_64", configs=("x86", "x86_64"), pointer=8,
         image="bzImage", image_path="arch/x86/boot/bzImage",
-        qemu="qemu-system-x86_64", machine=("-machine", "pc"), debian="",
+        qemu="qemu-system-x86_64", machine=("-machine", "pc"), debian="", user_flags=(),
         console_tty="ttyS0", kgdb_tty="ttyS1", early="earlycon=uart8250,io,0x2f8,115200", objects=1140),
     "i386": Arch(
         name="i386", make_arch="i386", configs=("x86", "i386"), pointer=4,
         image="bzImage", image_path="arch/x86/boot/bzImage",
-        qemu="qemu-system-i386", machine=("-machine", "pc"), debian="i386",
+        qemu="qemu-system-i386", machine=("-machine", "pc"), debian="i386", user_flags=("-m32",),
         console_tty="ttyS0", kgdb_tty="ttyS1", early="earlycon=uart8250,io,0x2f8,115200", objects=1140),
 }
 

@@ -9,6 +9,8 @@ only what changed.
 
 from __future__ import annotations
 
+import contextlib
+import fcntl
 import hashlib
 import json
 import os
@@ -33,6 +35,8 @@ _RECIPE = "1"
 #: Finished kernels kept for each version, architecture and kind; the least recently used go first.
 _KEPT = 8
 _TAIL_LINES = 30
+#: The finished kernels that this process uses: their directories, open and locked.
+_in_use: dict[Path, int] = {}
 #: What would make two builds of the same input differ.
 _REPRODUCIBLE = {"KBUILD_BUILD_TIMESTAMP": "Thu Jan  1 00:00:00 UTC 1970", "KBUILD_BUILD_USER": "rig",
                  "KBUILD_BUILD_HOST": "rig", "KBUILD_BUILD_VERSION": "1", "LC_ALL": "C"}
@@ -60,6 +64,17 @@ class Kernel:
     vmlinux: Path
     release: str
     source: str
+
+    def symbol(self, name: str) -> int:
+        """A symbol's address, by System.map: of a per-CPU variable, what to add __per_cpu_offset to.
+
+        RigError unless there is just one of that name.
+        """
+        found = re.findall(rf"^([0-9a-f]+) \S {re.escape(name)}$",
+                           (self.directory / "System.map").read_text(encoding="ascii"), re.MULTILINE)
+        if len(found) != 1:
+            raise RigError(f"{self.source} has {len(found)} symbols called {name}")
+        return int(found[0], 16)
 
 
 @dataclass(frozen=True)
@@ -105,7 +120,8 @@ def build(version: str, arch: str, *, stock: bool = False, kernel_src: Path | No
     """The kernel for these inputs, built when the cache does not have it.
 
     `config` other than "default" adds the fragment configs/CONFIG.config.
-    Progress goes to `progress`.  Raises OverlayError, SourceError, BuildError.
+    It stays in the cache for as long as this process runs.  Progress goes to
+    `progress`.  Raises OverlayError, SourceError, BuildError.
     """
     recipe = _recipe(version, arch, stock, kernel_src, config, progress)
     key = recipe.key()
@@ -153,8 +169,9 @@ def _recipe(version: str, arch: str, stock: bool, kernel_src: Path | None, confi
 
 
 def _finished(directory: Path) -> Kernel | None:
-    """The kernel in the cache, marked as used; None when it is not there."""
+    """The kernel in the cache, marked as used, and in use from now on; None when it is not there."""
     try:
+        _claim(directory)
         stored = json.loads((directory / "kernel.json").read_text(encoding="utf-8"))
     except FileNotFoundError:
         return None
@@ -163,6 +180,23 @@ def _finished(directory: Path) -> Kernel | None:
     os.utime(directory)
     image = directory / stored.pop("image")
     return Kernel(directory=directory, image=image, vmlinux=directory / "vmlinux", **stored)
+
+
+def _claim(directory: Path) -> None:
+    """Keep other rigs from removing a finished kernel while this process lives; FileNotFoundError when there is none."""
+    handle = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        fcntl.flock(handle, fcntl.LOCK_SH)
+        # The one that was opened may have been removed before it was locked.
+        if os.stat(directory).st_ino != os.fstat(handle).st_ino:
+            raise FileNotFoundError(directory)
+    except BaseException:
+        os.close(handle)
+        raise
+    before = _in_use.pop(directory, None)
+    if before is not None:
+        os.close(before)
+    _in_use[directory] = handle
 
 
 def _make(recipe: _Recipe, key: str, directory: Path, progress: TextIO | None) -> None:
@@ -342,17 +376,29 @@ def _install(recipe: _Recipe, key: str, release: str, tree: Path, objects: Path,
 
 
 def _prune(kernels: Path, recipe: _Recipe) -> None:
-    """Remove the finished kernels of this kind that were not used for longest."""
+    """Remove the finished kernels of this kind that were not used for longest, but none that is in use."""
     same = []
     for listing in kernels.glob("*/kernel.json"):
-        stored = json.loads(listing.read_text(encoding="utf-8"))
-        if (stored["version"], stored["arch"], stored["stock"]) == (recipe.version, recipe.arch.name, recipe.stock):
-            same.append((listing.parent.stat().st_mtime, listing.parent))
+        with contextlib.suppress(FileNotFoundError):  # another rig removed it just now
+            stored = json.loads(listing.read_text(encoding="utf-8"))
+            if (stored["version"], stored["arch"], stored["stock"]) == (recipe.version, recipe.arch.name, recipe.stock):
+                same.append((listing.parent.stat().st_mtime, listing.parent))
     for _, old in sorted(same, reverse=True)[_KEPT:]:
+        with contextlib.suppress(FileNotFoundError, BlockingIOError):
+            _remove(old)
+
+
+def _remove(kernel: Path) -> None:
+    """Remove a finished kernel; BlockingIOError when a rig uses it."""
+    handle = os.open(kernel, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
         # Renamed first: a kernel is complete or absent.
-        doomed = old.with_name(f".old-{old.name}")
-        old.rename(doomed)
+        doomed = kernel.with_name(f".old-{kernel.name}")
+        kernel.rename(doomed)
         shutil.rmtree(doomed, ignore_errors=True)
+    finally:
+        os.close(handle)
 
 
 def _tail(log: Path) -> str:

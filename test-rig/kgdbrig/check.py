@@ -11,6 +11,7 @@ from __future__ import annotations
 import contextlib
 import fnmatch
 import hashlib
+import os
 import re
 import subprocess
 import sys
@@ -54,6 +55,8 @@ EXPLANATIONS: tuple[Explanation, ...] = (
                 "<linux/kgdb_watch.h> includes <linux/kgdb.h>, which needs <asm/debugreg.h> itself"),
     Explanation("ARCH_INCLUDE_LINUX", r"arch/x86/kernel/kgdb-watch\.c", r"#include <asm/(cpufeature|processor)\.h>",
                 "what is needed is x86's own; the header in linux/ is for something else"),
+    Explanation("MACRO_ARG_REUSE", r"arch/x86/kernel/kgdb-insn-kunit\.c", r"#define (STORES|LOADS|UNKNOWN|ADDRESS)\(.*",
+                "the argument is the text of an instruction"),
     Explanation("MACRO_ARG_REUSE", r"kernel/debug/watchpoint/cases\.h", r"#define \w+\(.*",
                 "the macros are initializers of constant tables"),
     Explanation("MACRO_ARG_UNUSED", r"kernel/debug/watchpoint/cases\.h", r"#define UPPER\(half\)\t0UL",
@@ -128,8 +131,20 @@ def run(version: str, arch: str, say: Say = print, progress: TextIO | None = sys
 
     passed = _run(version, layout, pristine, laid, both, progress)
     if passed:
-        kept.write_text("".join(said), encoding="utf-8")
+        written = kept.with_suffix(f".{os.getpid()}")
+        written.write_text("".join(said), encoding="utf-8")
+        written.replace(kept)
     return passed
+
+
+def tree(pristine: Source) -> Path:
+    """Where the checks lay the series over a copy of a source."""
+    return paths.cache_dir("tree") / f"{pristine.name}-check"
+
+
+def lock(pristine: Source) -> str:
+    """The cache's lock that whoever changes that tree holds."""
+    return f"check-{pristine.name}"
 
 
 def _key(version: str, arch: Arch, pristine: Source, laid: Overlay) -> str:
@@ -151,7 +166,7 @@ def _key(version: str, arch: Arch, pristine: Source, laid: Overlay) -> str:
 def _run(version: str, layout: Arch, pristine: Source, laid: Overlay, say: Say, progress: TextIO | None) -> bool:
     report = Report(say)
     say(f"rig: checking the series for Linux {version} {layout.name} ({pristine.identity})")
-    with paths.locked(f"check-{pristine.name}", progress):
+    with paths.locked(lock(pristine), progress):
         bench = _Bench(version, layout, pristine, laid, progress)
         bench.lay(laid)
         _checkpatch(bench, report)
@@ -175,7 +190,7 @@ class _Bench:
         self.pristine = pristine
         self.laid = laid
         self.changed = sorted({*laid.files, *overlay.touched(laid)})
-        self.tree = paths.cache_dir("tree") / f"{pristine.name}-check"
+        self.tree = tree(pristine)
         self._progress = progress
 
     def lay(self, laid: Overlay) -> None:

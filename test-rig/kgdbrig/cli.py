@@ -6,6 +6,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import secrets
 import signal
 import sys
 from pathlib import Path
@@ -102,6 +103,19 @@ def _compare(options: argparse.Namespace) -> int:
     return run(options.kernel, options.arch)
 
 
+def _soak(options: argparse.Namespace) -> int:
+    from kgdbrig.soak import run
+
+    seed = options.seed if options.seed is not None else secrets.randbelow(1 << 32)
+    return run(options.kernel, options.arch, options.accesses, seed, parallel=not options.in_turns)
+
+
+def _endurance(options: argparse.Namespace) -> int:
+    from kgdbrig.endurance import run
+
+    return run(options.kernel, options.arch, options.times, parallel=not options.in_turns)
+
+
 def _console(options: argparse.Namespace) -> int:
     from kgdbrig.session import newest_console
     from kgdbrig.terminal import attach
@@ -160,6 +174,10 @@ def _parser() -> argparse.ArgumentParser:
     build.add_argument("--config", metavar="NAME", default="default",
                        help="add the configuration fragment test-rig/configs/NAME.config")
 
+    turns = argparse.ArgumentParser(add_help=False)
+    turns.add_argument("--in-turns", action="store_true",
+                       help="have the guest's CPUs take turns in one thread of the host: much faster, fewer races")
+
     machine = argparse.ArgumentParser(add_help=False, parents=[build])
     machine.add_argument("--smp", metavar="N", type=int, default=1, help="number of CPUs (default 1)")
     machine.add_argument("--append", metavar="STR", default="", help="more kernel parameters")
@@ -183,6 +201,17 @@ def _parser() -> argparse.ArgumentParser:
     command = commands.add_parser("compare", parents=[kernel],
                                   help="try the same on the stock and the patched kernel, and print a table")
     command.set_defaults(run=_compare)
+    command = commands.add_parser("soak", parents=[kernel, turns], help="random accesses over random sets of watchpoints",
+                                  description="Has four CPUs make random accesses over random sets of watchpoints, and "
+                                  "compares the stops with what the oracle saw. Prints how many were missed, invented "
+                                  "and misattributed; ends with 0 when none was.")
+    command.add_argument("--accesses", metavar="N", type=int, default=20000, help="how many accesses (default 20000)")
+    command.add_argument("--seed", metavar="S", type=int, help="make the choices of an earlier run again")
+    command.set_defaults(run=_soak)
+    command = commands.add_parser("endurance", parents=[kernel, turns],
+                                  help="the kernel's own KGDB tests, for long, on a busy machine that checks itself")
+    command.add_argument("--times", metavar="N", type=int, default=10, help="how often in a row (default 10)")
+    command.set_defaults(run=_endurance)
     command = commands.add_parser("series", help="write the kernel code as patches for a mailing list",
                                   description="Writes a series that 'git am' applies to a bare tree of the kernel "
                                   "version, with a cover letter, and prints where. $SOURCE_DATE_EPOCH dates it.")

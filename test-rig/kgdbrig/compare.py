@@ -28,6 +28,7 @@ _READ = "cat /proc/sys/kernel/panic"
 #: How long a machine may take to show that it is alive, in seconds.
 _PATIENCE = 20.0
 _COLUMN = 44
+_BETWEEN = "  "
 #: How often a wait for the guest's shell looks at the wire, in seconds.
 _SLICE = 0.2
 
@@ -148,9 +149,11 @@ def _checks(kernel: Kernel) -> str:
         target.trigger.load()
         address = target.trigger.address()
         rsp = target.attach_rsp()
-        answers = {what: rsp.request(packet) for what, packet in (
-            ("length 3", f"Z2,{address:x},3"), ("unaligned", f"Z2,{address + 1:x},4"),
-            ("user space", "Z2,400000,4"), ("cpu_entry_area", "Z2,fffffe0000000000,8"))}
+        answers = {}
+        for what, spec in (("length 3", f"2,{address:x},3"), ("unaligned", f"2,{address + 1:x},4"),
+                           ("user space", "2,400000,4"), ("cpu_entry_area", "2,fffffe0000000000,8")):
+            answers[what] = rsp.request(f"Z{spec}")
+            rsp.request(f"z{spec}")
         return "; ".join(f"{what}: {answer}" for what, answer in answers.items())
 
 
@@ -188,7 +191,7 @@ def run(version: str, arch: str) -> int:
     stock, patched = build.build(version, arch, stock=True), build.build(version, arch)
     print(f"Linux {patched.release} {arch} ({patched.source}), QEMU TCG\n")
     _row("what a user tries", "stock", "patched")
-    print("-" * (3 * _COLUMN + 4))
+    print("-" * (3 * _COLUMN + 2 * len(_BETWEEN)))
     failed = 0
     for scenario in SCENARIOS:
         print(f"rig: {scenario.title}", file=sys.stderr)
@@ -203,8 +206,14 @@ def run(version: str, arch: str) -> int:
     return 1 if failed else 0
 
 
-def _row(*cells: str) -> None:
-    columns = [textwrap.wrap(cell, _COLUMN) or [""] for cell in cells]
+def cells(line: str) -> list[str]:
+    """What a line of the table has in each of its columns."""
+    width = _COLUMN + len(_BETWEEN)
+    return [line[at:at + _COLUMN].strip() for at in range(0, 3 * width, width)]
+
+
+def _row(*row: str) -> None:
+    columns = [textwrap.wrap(cell, _COLUMN, break_on_hyphens=False) or [""] for cell in row]
     for line in range(max(map(len, columns))):
-        print("  ".join((column[line] if line < len(column) else "").ljust(_COLUMN) for column in columns).rstrip())
+        print(_BETWEEN.join((column[line] if line < len(column) else "").ljust(_COLUMN) for column in columns).rstrip())
     print(flush=True)

@@ -3,7 +3,11 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
 import re
+import socket
+import threading
 from pathlib import Path
 from types import TracebackType
 
@@ -25,15 +29,22 @@ class Console:
 
     All timeouts are in seconds; errors show the console's last lines.  `log`
     gets all that is received.
+
+    What the guest says is taken from the socket at once, by a thread, whether
+    or not anybody waits for it: QEMU sends byte by byte, of which the socket
+    holds no more than some 280, and a guest that cannot write to its console
+    stands still for up to a second a line.
     """
 
     def __init__(self, path: Path, log: Path | None = None) -> None:
         self._socket = connect(path, "the console")
         self._socket.settimeout(None)
         self._transcript = Transcript(log)
-        self._shell = fdpexpect.fdspawn(self._socket.fileno(), encoding="utf-8", codec_errors="replace")
+        self._received, sink = os.pipe()
+        self._reader = threading.Thread(target=self._take, args=(sink,), name="console", daemon=True)
+        self._reader.start()
+        self._shell = fdpexpect.fdspawn(self._received, encoding="utf-8", codec_errors="replace")
         self._shell.logfile_read = self._transcript
-        self._shell.delaybeforesend = None
         self._commands = 0
         self._running: str | None = None
         #: The exit status of the last command that finished.
@@ -109,8 +120,18 @@ class Console:
         return self._transcript.tail(lines)
 
     def close(self) -> None:
+        with contextlib.suppress(OSError):
+            self._socket.shutdown(socket.SHUT_RDWR)  # which ends the thread
+        os.close(self._received)
+        self._reader.join()
         self._socket.close()
         self._transcript.close()
+
+    def _take(self, sink: int) -> None:
+        """Move what the guest says to where expect() finds it, until one of the two ends is closed."""
+        with open(sink, "wb", buffering=0) as stream, contextlib.suppress(OSError):
+            while received := self._socket.recv(65536):
+                stream.write(received)
 
     @property
     def _mark(self) -> str:
@@ -118,7 +139,7 @@ class Console:
 
     def _send(self, text: str) -> None:
         try:
-            self._shell.send(text)
+            self._socket.sendall(text.encode())
         except OSError as error:
             raise RigError(f"the console is gone: {error}; its last lines:\n{self.tail()}") from error
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Packs the guest's root file system: busybox, /init and the kernel's modules.
+"""Packs the guest's root file system: busybox, /init, the guest's own programs and the kernel's modules.
 
 The archive is the kernel's "newc" cpio (Documentation/driver-api/early-userspace/
 buffer-format.rst), written here so that device nodes need no root.  It is not
@@ -19,7 +19,7 @@ import tempfile
 from pathlib import Path
 from typing import TextIO
 
-from kgdbrig import apt, arches, paths
+from kgdbrig import apt, arches, paths, userland
 from kgdbrig.build import Kernel
 from kgdbrig.errors import MissingDependency, RigError, SourceError
 
@@ -82,16 +82,18 @@ def build(kernel: Kernel, progress: TextIO | None = sys.stderr) -> Path:
         raise MissingDependency(f"busybox-static ({_BUSYBOX})")
     debian = arches.find(kernel.arch).debian
     busybox = _foreign_busybox(debian, progress) if debian else _BUSYBOX
+    programs = userland.build(kernel.arch)
     status = busybox.stat()
     key = hashlib.sha256(f"{kernel.key} {busybox} {status.st_size} {status.st_mtime_ns}\n".encode())
     key.update(Path(__file__).read_bytes())
     key.update(paths.GUEST_INIT.read_bytes())
+    key.update("".join(f"{name} {program.name}\n" for name, program in programs.items()).encode())
     path = paths.cache_dir("initramfs") / f"{key.hexdigest()[:32]}.cpio"
     if not path.exists():
         handle, temporary = tempfile.mkstemp(prefix=".pack-", dir=path.parent)
         try:
             with os.fdopen(handle, "wb") as stream:
-                stream.write(_pack(kernel, busybox))
+                stream.write(_pack(kernel, busybox, programs))
             os.replace(temporary, path)
         except BaseException:
             os.unlink(temporary)
@@ -126,7 +128,7 @@ def _fetch_busybox(debian: str, path: Path, progress: TextIO | None) -> None:
         temporary.replace(path)
 
 
-def _pack(kernel: Kernel, busybox: Path) -> bytes:
+def _pack(kernel: Kernel, busybox: Path, programs: dict[str, Path]) -> bytes:
     # The busybox of another architecture may not run here; Debian builds all with the same applets.
     listed = subprocess.run([str(_BUSYBOX), "--list-full"], capture_output=True, text=True, check=False)
     applets = listed.stdout.split()
@@ -141,6 +143,8 @@ def _pack(kernel: Kernel, busybox: Path) -> bytes:
     for applet in applets:
         if applet != "bin/busybox":
             archive.link(applet, "/bin/busybox")
+    for name, program in programs.items():
+        archive.file(f"bin/{name}", program.read_bytes(), 0o755)
     archive.file("etc/passwd", b"root:x:0:0:root:/root:/bin/sh\n")
     archive.file("etc/group", b"root:x:0:\n")
     for module in sorted((kernel.directory / "modules").glob("*.ko")):

@@ -46,11 +46,17 @@ class Machine:
     its driver, "early" before anything else and waiting there for gdb, or
     "none" never.  `append` is added to the kernel's command line.
 
+    `parallel` gives each virtual CPU a thread of the host.  Without it they
+    take turns in one, so that nothing happens at the same instant, but a CPU
+    that is held in the debugger takes no time from the one that works: where
+    the host has fewer cores than the guest, a stop takes milliseconds, not a
+    tenth of a second.
+
     QEMU dies with the thread that called start(), however that ends.
     """
 
     def __init__(self, kernel: Kernel, *, smp: int = 1, kgdboc: str = "late", append: str = "",
-                 oracle: bool = False, memory_mb: int = 512) -> None:
+                 oracle: bool = False, memory_mb: int = 512, parallel: bool = True) -> None:
         if kgdboc not in KGDBOC:
             raise RigError(f"kgdboc is one of {', '.join(KGDBOC)}, not {kgdboc}")
         if smp < 1:
@@ -61,6 +67,7 @@ class Machine:
         self._append = append
         self._with_oracle = oracle
         self._memory_mb = memory_mb
+        self._parallel = parallel
         self._arch = arches.find(kernel.arch)
         self._process: subprocess.Popen[bytes] | None = None
         self._qmp: Qmp | None = None
@@ -211,7 +218,7 @@ class Machine:
         def listen(name: str, path: Path, *options: str) -> list[str]:
             return ["-chardev", ",".join([f"socket,id={name},path={_escaped(path)},server=on,wait=off", *options])]
 
-        command = [self._arch.qemu, *self._arch.machine, "-accel", "tcg,thread=multi", "-smp", str(self._smp),
+        command = [self._arch.qemu, *self._arch.machine, "-accel", f"tcg,thread={'multi' if self._parallel else 'single'}", "-smp", str(self._smp),
                    "-m", str(self._memory_mb), "-no-user-config", "-nodefaults", "-display", "none", "-no-reboot", "-S",
                    "-kernel", str(self.kernel.image), "-initrd", str(root), "-append", self.command_line,
                    "-chardev", f"socket,id=rig,fd={monitor_fd}", "-mon", "chardev=rig,mode=control",

@@ -24,6 +24,7 @@ CONFIGS = RIG / "configs"
 GUEST = RIG / "guest"
 GUEST_INIT = GUEST / "init"
 TRIGGER = GUEST / "trigger"
+GUEST_USER = GUEST / "user"
 ORACLE_SOURCE = RIG / "oracle" / "oracle.c"
 GDBINIT = REPOSITORY / "gdbinit" / "kgdb-watch.gdb"
 

@@ -35,9 +35,10 @@ NEW_FILES = ("packets", "table", "x86", "tests")
 BROUGHT_BY: tuple[tuple[str, str], ...] = (
     (r"kernel/debug/watchpoint/(Kconfig|Makefile)", "kgdb-offer-hardware-watchpoints"),
     (r"kernel/debug/watchpoint/(cases\.h|.*(kunit|test).*)", "tests"),
-    (r"kernel/debug/watchpoint/(pure|packet|plan)\.[ch]", "packets"),
+    (r"kernel/debug/watchpoint/(pure|packet|plan|match)\.[ch]", "packets"),
     (r"kernel/debug/watchpoint/.*", "table"),
     (r"include/linux/kgdb_watch\.h", "table"),
+    (r"arch/x86/kernel/kgdb-.*kunit.*", "tests"),
     (r"arch/x86/.*", "x86"),
     (r"Documentation/.*", "docs-kgdb-watchpoints"),
 )

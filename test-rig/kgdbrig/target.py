@@ -13,11 +13,13 @@ from kgdbrig.build import Kernel
 from kgdbrig.console import Console
 from kgdbrig.errors import RigError, RigTimeout
 from kgdbrig.gdb import Gdb
+from kgdbrig.kdb import Kdb
 from kgdbrig.machine import Machine
 from kgdbrig.oracle import Oracle
 from kgdbrig.rsp import Rsp
 from kgdbrig.tap import FROM_GDB, FROM_KGDB, Tap
 from kgdbrig.trigger import Trigger
+from kgdbrig.values import Values
 from kgdbrig.wait import Deadline
 from kgdbrig.wire import Kind
 
@@ -33,10 +35,11 @@ class Target:
     """
 
     def __init__(self, kernel: Kernel, *, smp: int = 1, kgdboc: str = "late", append: str = "",
-                 oracle: bool = False) -> None:
+                 oracle: bool = False, memory_mb: int = 512, parallel: bool = True) -> None:
         self.kernel = kernel
         self.smp = smp
-        self.machine = Machine(kernel, smp=smp, kgdboc=kgdboc, append=append, oracle=oracle)
+        self.machine = Machine(kernel, smp=smp, kgdboc=kgdboc, append=append, oracle=oracle, memory_mb=memory_mb,
+                               parallel=parallel)
         self._stack = contextlib.ExitStack()
         self._gdbs: list[Gdb] = []
 
@@ -47,6 +50,7 @@ class Target:
             self.tap = stack.enter_context(Tap(self.machine.kgdb, self.machine.directory / "tap"))
             self.console.wait_for_shell()
             self.trigger = Trigger(self.console)
+            self.values = Values(self.console, self.kernel, self.machine.directory)
             self._stack = stack.pop_all()
         return self
 
@@ -114,6 +118,13 @@ class Target:
         rsp.request("?")
         return rsp
 
+    def attach_kdb(self) -> Kdb:
+        """A terminal on the kgdb line, on a machine stopped by break_in(): kdb at its prompt."""
+        kdb = self._stack.enter_context(Kdb(self.line))
+        self.break_in()
+        kdb.entered()
+        return kdb
+
     def resume(self, gdb: Gdb) -> None:
         """Continue in gdb from the stop that break_in() made; the shell is at its prompt again."""
         gdb.resume()
@@ -154,9 +165,9 @@ class Target:
         return "\n".join(f"--- end of the {name} ---\n{text}" for name, text in parts)
 
     def _debugger_connected(self) -> bool:
-        """Whether KGDB has heard of a debugger, and not that it left: by 'D' or 'k' (gdb manual, E.2)."""
+        """Whether KGDB has heard of a debugger, and not that it left: by 'D', 'k' (gdb manual, E.2) or KGDB's own '3'."""
         sent = [packet for packet in self.tap.packets if packet.direction == FROM_GDB and packet.kind is Kind.PACKET]
-        return bool(sent) and sent[-1].data[:1] not in (b"D", b"k")
+        return bool(sent) and sent[-1].data[:1] not in (b"D", b"k", b"3")
 
     def _new_gdb(self) -> Gdb:
         gdb = self._stack.enter_context(Gdb(self.kernel.vmlinux))

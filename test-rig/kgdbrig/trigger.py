@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """The accesses a test asks for, made by the guest's kgdb_trigger module.
 
-The module, the lines it takes and the sequence of op=random are described at
-the top of test-rig/guest/trigger/kgdb_trigger.c.  line() and random_line()
-write such lines, predict() computes what a random one will do, and Trigger
-has them performed through the guest's shell.
+The module is described at the top of test-rig/guest/trigger/main.c, the lines
+that it takes and the sequence of op=random at the top of run.c beside it.
+line() and random_line() write such lines, predict() computes what a random one
+will do, and Trigger has them performed through the guest's shell.
 
 An access that makes gdb stop the machine stops the shell as well: start() it,
 deal with the stop in gdb, then finish().
@@ -20,13 +20,20 @@ from typing import Literal
 from kgdbrig.console import Console
 from kgdbrig.errors import RigError
 
-Op = Literal["read", "write", "rmw"]
-Context = Literal["task", "softirq", "hardirq", "irqsoff", "nmi"]
+Op = Literal["read", "write", "rmw", "probed"]
+Context = Literal["task", "softirq", "hardirq", "irqsoff", "nmi", "kprobe", "kretprobe", "ftrace"]
+#: What a debug register stops at.
+RegisterType = Literal["x", "w", "rw"]
 
 #: Bytes in the module's buffer, which begins on a multiple of this.
 BUFFER_SIZE = 4096
 
 _DIRECTORY = "/sys/kernel/debug/kgdb_trigger"
+_MODULES = "/lib/modules/$(uname -r)"
+#: How often a held CPU goes round its loop at most: minutes, should nobody let it go.
+_HOLD_ITERATIONS = 1_000_000_000
+#: The file that takes lines, for shell commands that do more than a Trigger does.
+RUN = f"{_DIRECTORY}/run"
 
 
 @dataclass(frozen=True)
@@ -67,6 +74,11 @@ def _common(count: int, cpu: int | None, context: Context) -> list[str]:
     if context != "task":
         fields.append(f"context={context}")
     return fields
+
+
+def forever(text: str) -> str:
+    """Shell text that performs a line over and over, until it is killed."""
+    return f"while echo '{text}' > {_DIRECTORY}/run; do :; done 2> /dev/null"
 
 
 def predict(seed: int, count: int, span: int, *, offset: int = 0, word: int = 8,
@@ -115,7 +127,7 @@ class Trigger:
 
     def load(self) -> None:
         """Load the module unless that has been done."""
-        self._console.run(f"test -d {_DIRECTORY} || insmod /lib/modules/$(uname -r)/kgdb_trigger.ko",
+        self._console.run(f"test -d {_DIRECTORY} || insmod {_MODULES}/kgdb_trigger.ko",
                           check=True)
 
     def address(self, offset: int = 0) -> int:
@@ -163,10 +175,13 @@ class Trigger:
         """Perform lines that do not stop in gdb, all at the same time; RigError if one fails."""
         self._check(lines, self._console.run(_command(lines), timeout))
 
-    def start_lines(self, *lines: str) -> None:
-        """Begin to perform lines, all at the same time; finish() waits for the end of all."""
+    def start_lines(self, *lines: str, meanwhile: str = ":", afterwards: str = ":") -> None:
+        """Begin to perform lines, all at the same time; finish() waits for the end of all.
+
+        `meanwhile` is run by the guest's shell while they are performed, `afterwards` when all have been.
+        """
         self._started = lines
-        self._console.start(_command(lines))
+        self._console.start(_command(lines, meanwhile, afterwards))
 
     def finish(self, timeout: float = 30) -> None:
         """Wait for what was started; RigError if the module refused it or could not do it.
@@ -175,6 +190,54 @@ class Trigger:
         the debugger still has it stopped, is the console's error.
         """
         self._check(self._started, self._console.finish(timeout))
+
+    def start_init(self, value: int, *, offset: int = 0) -> None:
+        """Begin to load a module whose init function stores 4 bytes to the buffer; finish_init() is for its end.
+
+        expected() does not learn of it.
+        """
+        self._console.start(f"insmod {_MODULES}/kgdb_trigger_init.ko address={self.address(offset):#x} value={value}")
+
+    def finish_init(self, timeout: float = 30) -> None:
+        """Wait until the module of start_init() is loaded, and remove it."""
+        output = self._console.finish(timeout)
+        if self._console.status:
+            raise RigError(f"kgdb_trigger_init did not load: {output.strip()}")
+        self._console.run("rmmod kgdb_trigger_init", check=True)
+
+    def store(self) -> tuple[int, int]:
+        """The addresses of the store that op=probed executes, and of the instruction behind it."""
+        match = re.fullmatch(r"0x([0-9a-f]+) 0x([0-9a-f]+)", self._read("store").strip())
+        if match is None:
+            raise RigError("kgdb_trigger does not say where its probed store is")
+        return int(match[1], 16), int(match[2], 16)
+
+    def probe(self, on: bool) -> None:
+        """Set or remove a kprobe on that store which traps and has a post-handler."""
+        self._write("probe", str(int(on)))
+
+    def probe_counts(self) -> tuple[int, int]:
+        """How often its pre-handler and its post-handler have run since it was set."""
+        before, after = self._read("probe").split()
+        return int(before), int(after)
+
+    def hold(self, cpu: int) -> None:
+        """Keep a CPU in an NMI handler from now on; see hold.c for what that means to the guest.
+
+        The guest's shell must not need it (boot with isolcpus= and irqaffinity=).
+        """
+        self._write("hold", f"{cpu} {_HOLD_ITERATIONS}")
+
+    def let_go(self) -> None:
+        """Let all CPUs go that are held."""
+        self._write("letgo", "1")
+
+    def debug_register_command(self, cpu: int, register: int, address: int, kind: RegisterType, length: int) -> str:
+        """The shell command that programs a debug register past every check."""
+        return f"echo '{cpu} {register} {address:#x} {kind} {length}' > {_DIRECTORY}/debugreg"
+
+    def _write(self, name: str, line: str) -> None:
+        self._check((f"{name}: {line}",), self._console.run(f"echo '{line}' > {_DIRECTORY}/{name}"))
 
     def _check(self, lines: Sequence[str], output: str) -> None:
         if self._console.status:
@@ -193,12 +256,12 @@ class Trigger:
         return match[1]
 
 
-def _command(lines: Sequence[str]) -> str:
+def _command(lines: Sequence[str], meanwhile: str = ":", afterwards: str = ":") -> str:
     """Shell text that writes each line to `run`; its status is 0, or that of a failure."""
-    if len(lines) == 1:
-        return f"echo '{lines[0]}' > {_DIRECTORY}/run"
+    if len(lines) == 1 and meanwhile == afterwards == ":":
+        return f"echo '{lines[0]}' > {RUN}"
     # A shell of its own: the console's would report each job's end between the lines.
     # Short, because the console takes a thousand bytes and there may be a line for each CPU.
     quoted = " ".join(f"'{each}'" for each in lines)
     return (f"( cd {_DIRECTORY}; s=0; for l in {quoted}; do echo \"$l\" > run & p=\"$p $!\"; done; "
-            "for i in $p; do wait $i || s=$?; done; exit $s )")
+            f"{meanwhile}; for i in $p; do wait $i || s=$?; done; {afterwards}; exit $s )")

@@ -1,0 +1,143 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * kgdb_trigger: what its files share
+ *
+ * main.c has the overview. Here are the buffer, a request for accesses to it,
+ * and what main.c calls to set the other files up.
+ */
+#ifndef KGDB_TRIGGER_H
+#define KGDB_TRIGGER_H
+
+#include <linux/completion.h>
+#include <linux/interrupt.h>
+#include <linux/irq_work.h>
+#include <linux/spinlock.h>
+#include <linux/types.h>
+
+struct dentry;
+
+#define BUFFER_SIZE	4096
+#define LINE_MAX_LENGTH	255
+
+/* How many of the sizes 1, 2, 4, 8 there are. */
+#define TRIGGER_SIZES	(IS_ENABLED(CONFIG_64BIT) ? 4 : 3)
+
+enum trigger_op { OP_READ, OP_WRITE, OP_RMW, OP_PROBED, OP_RANDOM };
+
+/* One access. @op is not OP_RANDOM. */
+struct trigger_access {
+	enum trigger_op op;
+	unsigned int size;
+	unsigned int offset;
+	u64 value;
+};
+
+struct trigger_context;
+
+/* One line written to `run`. It lives on the stack of the writer, who waits. */
+struct trigger_request {
+	/* What was asked for; constant once it is parsed. */
+	enum trigger_op op;
+	unsigned int size;
+	unsigned int offset;
+	u64 value;
+	u32 count;
+	u32 seed;
+	unsigned int span;
+	int cpu;		/* -1: wherever the writer runs */
+	const struct trigger_context *context;
+
+	/* Where the run is; the running thread's. */
+	struct trigger_access access;
+	u32 random;
+
+	/* For the contexts that need one of these. */
+	struct irq_work irq_work;
+	struct tasklet_struct tasklet;
+	raw_spinlock_t lock;
+
+	/* Between the writer and the thread of cpu=. */
+	struct completion done;
+	bool stop;
+	int result;
+};
+
+/**
+ * struct trigger_context - where accesses are made
+ * @name: for context=
+ * @perform: called in the running thread; has performed the access when it
+ *	     returns 0, and then has nothing of it left behind
+ */
+struct trigger_context {
+	const char *name;
+	int (*perform)(struct trigger_request *request);
+};
+
+/* main.c: exactly one page, so it has no neighbours. */
+extern u8 kgdb_trigger_buffer[BUFFER_SIZE];
+
+/* main.c: a line of printable characters from user space, its newline cut off. */
+int trigger_get_line(char *line, const char __user *buffer, size_t length);
+
+/* Every refusal says why in the kernel log, and is -EINVAL. */
+#define trigger_refuse(fmt, ...)			\
+({							\
+	pr_err(fmt "\n", ##__VA_ARGS__);		\
+	-EINVAL;					\
+})
+
+/* run.c: performs the access of @request, here and now. In any context. */
+void trigger_perform(struct trigger_request *request);
+void trigger_run_files(struct dentry *directory);
+
+/* access.c */
+void trigger_access(const struct trigger_access *access);
+bool trigger_has_rmw(void);
+
+/* context.c: NULL for a name that there is no context of on this machine. */
+const struct trigger_context *trigger_context_find(const char *name);
+int trigger_context_init(void);
+void trigger_context_exit(void);
+
+/* context_probe.c */
+#ifdef CONFIG_KPROBES
+int trigger_in_kprobe(struct trigger_request *request);
+int trigger_in_kretprobe(struct trigger_request *request);
+#endif
+#ifdef CONFIG_FUNCTION_TRACER
+int trigger_in_ftrace(struct trigger_request *request);
+#endif
+int trigger_context_probe_init(void);
+void trigger_context_probe_exit(void);
+
+/* store.c */
+#if defined(CONFIG_X86) && defined(CONFIG_KPROBES)
+#define TRIGGER_HAS_PROBED	1
+void trigger_write_probed(void *address, u64 value);
+void trigger_store_files(struct dentry *directory);
+void trigger_store_exit(void);
+#else
+#define TRIGGER_HAS_PROBED	0
+static inline void trigger_store_files(struct dentry *directory) { }
+static inline void trigger_store_exit(void) { }
+#endif
+
+/* hold.c */
+#ifdef CONFIG_X86_LOCAL_APIC
+int trigger_hold_init(void);
+void trigger_hold_files(struct dentry *directory);
+void trigger_hold_exit(void);
+#else
+static inline int trigger_hold_init(void) { return 0; }
+static inline void trigger_hold_files(struct dentry *directory) { }
+static inline void trigger_hold_exit(void) { }
+#endif
+
+/* debugreg.c */
+#ifdef CONFIG_X86
+void trigger_debugreg_files(struct dentry *directory);
+#else
+static inline void trigger_debugreg_files(struct dentry *directory) { }
+#endif
+
+#endif /* KGDB_TRIGGER_H */

@@ -1,0 +1,112 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""The kernel's own KGDB tests, for long, on a busy machine whose kernel checks itself ('make endurance').
+
+kgdbts stops the machine at every fork (F) or at every open (S), steps over the
+breakpoint and goes on, a thousand times and more, on whichever CPU it happens,
+while all CPUs fork, read directories and make the trigger's accesses.  The
+kernel is that of configs/debug.config: lockdep, KASAN, and checks of sleeping
+where one must not.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import re
+import sys
+from collections.abc import Iterator
+from typing import TextIO
+
+from kgdbrig import build, trigger
+from kgdbrig.errors import RigError, RigTimeout
+from kgdbrig.progress import Progress
+from kgdbrig.target import Target
+
+CPUS = 4
+CONFIG = "debug"
+#: KASAN's shadow and quarantine want some.
+MEMORY_MB = 1024
+#: What kgdbts is told: a thousand breakpoints at forks, ten thousand at opens.
+TESTS = ("V1F1000", "V1S10000")
+
+#: What a kernel writes when it has something to complain of.
+COMPLAINT = re.compile(r"\bERROR\b|WARNING|\bBUG\b|\bINFO: (?!NMI handler)|KASAN: |possible (recursive|circular|irq)|suspicious RCU|"
+                       r"inconsistent lock state|detected stall|soft lockup|blocked for more|scheduling while atomic|"
+                       r"sleeping function|\bOops\b|Call Trace|cut here|Timed out waiting|CPU \d+ did not stop")
+
+#: How long the guest may be without a sign of progress, in seconds; it gives one at each hundred breakpoints.
+_PATIENCE = 300.0
+_PARAMETER = "/sys/module/kgdbts/parameters/kgdbts"
+_END = "Unregistered I/O driver kgdbts"
+
+
+class EnduranceError(RigError):
+    """The kernel complained, or a test did not come to its end."""
+
+
+def complaints(log: str) -> list[str]:
+    """The lines of a kernel log that are complaints."""
+    return [line for line in log.splitlines() if COMPLAINT.search(line)]
+
+
+@contextlib.contextmanager
+def busy(target: Target) -> Iterator[None]:
+    """Have every CPU fork, read directories and access memory while the block runs."""
+    target.trigger.load()
+    loads = ["while :; do /bin/true; done", "while :; do ls -lR /sys/kernel /proc/self > /dev/null 2>&1; done"]
+    for cpu in range(target.smp):
+        line = trigger.random_line(1 + cpu, 100_000, 1024, offset=1024 * cpu % trigger.BUFFER_SIZE, cpu=cpu)
+        target.console.run(f"{trigger.forever(line)} &")
+        for load in loads:
+            # Bound to its CPU, so that none is idle.
+            target.console.run(f"taskset {1 << cpu:x} sh -c '{load}' &")
+    yield
+    target.console.run("kill $(jobs -p); wait", 120)
+
+
+def kgdbts(target: Target, tests: str, line: Progress) -> str:
+    """Run kgdbts once, to its end; the kernel log since, which has no complaint in it (EnduranceError)."""
+    console = target.console
+    console.run("dmesg -c > /dev/null; exec 3< /dev/kmsg")
+    console.run(f"echo kgdbts={tests} > {_PARAMETER} & t=$!")
+    while True:
+        # A record at a time, as it is written: what is behind the match stays for the next grep.
+        try:
+            said = console.run(f"grep -m 1 -E 'kgdbts:RUN|kgdbts: ERROR|WARNING|BUG|{_END}' <&3", _PATIENCE)
+        except RigTimeout as error:
+            raise EnduranceError(f"kgdbts={tests} does not go on: {error}\n{target.report()}") from error
+        if "kgdbts:RUN" not in said:
+            break
+        line.update(said.rpartition("kgdbts:RUN ")[2].strip())
+    console.run("wait $t; exec 3<&-", _PATIENCE)
+    log = target.kernel_log()
+    found = complaints(log)
+    if found or _END not in log:
+        raise EnduranceError(f"kgdbts={tests}: {found or 'it does not end'}\n{log}")
+    return log
+
+
+def run(version: str, arch: str, times: int, *, parallel: bool = True, progress: TextIO | None = sys.stderr) -> int:
+    """Build if need be, boot, and run all tests `times` over; 0, or EnduranceError."""
+    kernel = build.build(version, arch, config=CONFIG)
+    print(f"Linux {kernel.release} {arch} ({kernel.source}), configuration {CONFIG}, {CPUS} CPUs", flush=True)
+    with Target(kernel, smp=CPUS, kgdboc="none", memory_mb=MEMORY_MB, parallel=parallel) as target:
+        check_boot(target)
+        with busy(target):
+            for number in range(1, times + 1):
+                for tests in TESTS:
+                    line = Progress(f"kgdbts={tests}, {number} of {times}", progress)
+                    try:
+                        kgdbts(target, tests, line)
+                    except BaseException:
+                        line.failed()
+                        raise
+                    line.done("no complaint")
+    print(f"kgdbts={' and kgdbts='.join(TESTS)}: {times} times without a complaint of the kernel", flush=True)
+    return 0
+
+
+def check_boot(target: Target) -> None:
+    """EnduranceError if the kernel has complained already."""
+    found = complaints(target.kernel_log())
+    if found:
+        raise EnduranceError(f"the kernel complains before anything was tried: {found}")

@@ -1,0 +1,73 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""The other users of the debug registers in a guest: its program hwbp, test-rig/guest/user/hwbp.c."""
+
+from __future__ import annotations
+
+import itertools
+import re
+from types import TracebackType
+from typing import Literal
+
+from kgdbrig.console import Console
+from kgdbrig.errors import RigError
+
+_numbers = itertools.count()
+
+
+class PerfEvent:
+    """A perf event on each CPU that counts the accesses to a kernel address; a context manager.
+
+    RigError when perf refuses it: the message ends with perf's reason.
+    """
+
+    def __init__(self, console: Console, address: int, length: int, kind: Literal["r", "w", "rw", "x"] = "w") -> None:
+        self._console = console
+        self._ask, self._answer = (f"/tmp/hwbp-{next(_numbers)}.{end}" for end in ("in", "out"))
+        # Both ends of both fifos stay open on the program's side: nobody waits for the other to open his. One that
+        # failed keeps its last word there until a line comes.
+        console.run(f"mkfifo {self._ask} {self._answer}", check=True)
+        console.run(f"( {{ hwbp perf {address:#x} {length} {kind} || read x; }} 0<>{self._ask} 1<>{self._answer} & )",
+                    check=True)
+        said = console.run(f"read l < {self._answer}; echo \"$l\"").strip()
+        if said != "ready":
+            console.run(f"echo > {self._ask}; rm {self._ask} {self._answer}")
+            raise RigError(f"no perf event at {address:#x}: {said}")
+
+    def __enter__(self) -> PerfEvent:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None,
+                 trace: TracebackType | None) -> None:
+        if error is None:  # otherwise the guest may not answer, and the first error is the one to see
+            self.close()
+
+    def counts(self) -> list[int]:
+        """The accesses so far, CPU by CPU."""
+        return [int(count) for count in self._request("count").split()]
+
+    def close(self) -> None:
+        """Give the debug registers back; they are free when this returns."""
+        said = self._request("end")
+        if said != "closed":
+            raise RigError(f"hwbp did not end, but said {said!r}")
+        self._console.run(f"rm {self._ask} {self._answer}")
+
+    def _request(self, line: str) -> str:
+        return self._console.run(f"echo {line} > {self._ask}; read l < {self._answer}; echo \"$l\"", check=True).strip()
+
+
+def watch_own_variable(user: Literal["task", "ptrace"], stores: int, *, length: int = 4, then: str = "") -> str:
+    """The shell command for `stores` stores that perf, or a ptrace parent, watches; hits() reads what it prints.
+
+    `then` is a line for the trigger, whose accesses the same task makes after each of its own stores.
+    """
+    also = f" /sys/kernel/debug/kgdb_trigger/run '{then}'" if then else ""
+    return f"hwbp {user} {stores} {length}{also}"
+
+
+def hits(printed: str) -> int:
+    """How many of the stores hit, from what watch_own_variable() printed; RigError when it could not watch."""
+    found = re.search(r"^stores \d+ hits (\d+)\s*$", printed, re.MULTILINE)
+    if found is None:
+        raise RigError(f"no watchpoint of a task's own: {printed.strip()}")
+    return int(found[1])
