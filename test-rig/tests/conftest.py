@@ -24,6 +24,12 @@ Boot = Callable[..., Target]
 #: The version whose 32-bit kernel is tested.
 I386_VERSION = "6.12"
 
+#: The version for what is tested on one version only, if that is among those that are tested.
+ONE_VERSION = "6.12"
+
+#: Parts of the names of tests that take long.
+LONG = ("test_endurance.py", "test_series.py", "test_soak.py", "test_compare.py", "test_fuzz.py")
+
 _booted = pytest.StashKey[list[Target]]()
 
 
@@ -38,13 +44,16 @@ class Platform:
         return f"{self.version}-{self.arch}"
 
 
-def platforms(*, i386: bool) -> list[Platform]:
+def platforms(*, i386: bool = False, one_version: bool = False) -> list[Platform]:
     """What is to be tested: KVER and ARCH from the environment, or all there is.
 
     On i386 only the tests marked so, on the one version that is supported there.
     """
     versions = os.environ.get("KVER", "").split() or list(source.VERSIONS)
     arches_ = os.environ.get("ARCH", "").split() or list(arches.ARCHES)
+    if one_version:
+        versions = [ONE_VERSION if ONE_VERSION in versions else versions[0]]
+        i386 = False
     found = [Platform(version, "x86_64") for version in versions if "x86_64" in arches_]
     if i386 and "i386" in arches_ and I386_VERSION in versions:
         found.append(Platform(I386_VERSION, "i386"))
@@ -53,33 +62,72 @@ def platforms(*, i386: bool) -> list[Platform]:
 
 def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", "i386: a test that also runs on a 32-bit kernel")
+    config.addinivalue_line("markers", "one_version: a test that one version is enough for, and no 32-bit kernel")
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     if "platform" in metafunc.fixturenames:
-        marked = metafunc.definition.get_closest_marker("i386") is not None
-        metafunc.parametrize("platform", platforms(i386=marked), ids=str, scope="session")
+        marked = {mark: metafunc.definition.get_closest_marker(mark) is not None for mark in ("i386", "one_version")}
+        metafunc.parametrize("platform", platforms(**marked), ids=str, scope="session")
+
+
+@pytest.hookimpl(hookwrapper=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> Iterator[None]:
+    """One platform after another, so that few kernels are waited for; the tests that take longest first in each.
+
+    Those that are short then even out what the workers of pytest-xdist have to do.
+    """
+    yield
+    found = [*dict.fromkeys(map(_platform, items))]
+    items.sort(key=lambda item: (found.index(_platform(item)), not any(name in item.nodeid for name in LONG)))
+
+
+def _platform(item: pytest.Item) -> str:
+    return str(item.callspec.params.get("platform", "")) if isinstance(item, pytest.Function) and \
+        hasattr(item, "callspec") else ""
+
+
+#: Gives the kernel that build.build() with these arguments gives, and shows how far a build is.
+Build = Callable[..., Kernel]
 
 
 @pytest.fixture(scope="session")
-def kernel(platform: Platform) -> Kernel:
+def built(request: pytest.FixtureRequest) -> Build:
+    def made(version: str, arch: str, *, stock: bool = False, config: str = "default") -> Kernel:
+        # Minutes, if it is not in the cache: not to be spent in silence.
+        with request.config.pluginmanager.getplugin("capturemanager").global_and_fixture_disabled():
+            return build.build(version, arch, stock=stock, config=config, progress=sys.stderr)
+    return made
+
+
+@pytest.fixture(scope="session")
+def kernel(platform: Platform, built: Build) -> Kernel:
     """The patched kernel, built if it is not in the cache."""
-    return build.build(platform.version, platform.arch)
+    return built(platform.version, platform.arch)
 
 
 @pytest.fixture(scope="session")
-def stock_kernel(platform: Platform) -> Kernel:
+def stock_kernel(platform: Platform, built: Build) -> Kernel:
     """The same source and configuration without our patches."""
-    return build.build(platform.version, platform.arch, stock=True)
+    return built(platform.version, platform.arch, stock=True)
+
+
+@pytest.fixture(scope="session")
+def debug_kernel(platform: Platform, built: Build) -> Kernel:
+    """The patched kernel with lockdep, KASAN and lockdown (configs/debug.config)."""
+    return built(platform.version, platform.arch, config="debug")
 
 
 @pytest.fixture
 def boot(request: pytest.FixtureRequest, kernel: Kernel) -> Iterator[Boot]:
-    """boot(smp=..., oracle=..., kernel=...) gives a Target that ends with the test."""
+    """boot(smp=..., oracle=..., kernel=...) gives a Target that ends with the test.
+
+    Its CPUs take turns, unless parallel=True: for tests of what happens at the same instant.
+    """
     targets = request.node.stash.setdefault(_booted, [])
     with contextlib.ExitStack() as stack:
-        def start(*, kernel: Kernel = kernel, **arguments: object) -> Target:
-            target = Target(kernel, **arguments)  # type: ignore[arg-type]
+        def start(*, kernel: Kernel = kernel, parallel: bool = False, **arguments: object) -> Target:
+            target = Target(kernel, parallel=parallel, **arguments)  # type: ignore[arg-type]
             targets.append(target)
             return stack.enter_context(target)
         yield start

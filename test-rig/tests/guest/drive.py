@@ -6,7 +6,7 @@ from __future__ import annotations
 from kgdbrig.gdb import Gdb
 from kgdbrig.rsp import Rsp, StopReply
 from kgdbrig.target import Target
-from kgdbrig.trigger import Context, Op
+from kgdbrig.trigger import RUN, Context, Op
 
 _C_TYPE = {1: "char", 2: "short", 4: "int", 8: "long long"}
 
@@ -15,6 +15,32 @@ def prepare(target: Target) -> None:
     """Load the trigger and learn its address, which takes a running guest."""
     target.trigger.load()
     target.trigger.address()
+
+
+def attach_with_values(target: Target) -> Gdb:
+    """A gdb on a stopped machine that knows the variables and functions of kgdb_values."""
+    target.values.load()
+    gdb = target.attach_gdb()
+    target.values.symbols(gdb)
+    return gdb
+
+
+def stop_at(target: Target, gdb: Gdb, action: str, number: int = 0) -> str:
+    """What gdb says when an action of kgdb_values stops the machine.  The machine stays stopped."""
+    target.values.start(action, number)
+    return gdb.wait_stop()
+
+
+def go_on_from(target: Target, gdb: Gdb) -> None:
+    """Continue from stop_at(); the action is over when this returns."""
+    gdb.resume()
+    target.values.finish()
+
+
+def break_in(target: Target, gdb: Gdb) -> None:
+    """Have gdb's prompt back on a machine that runs."""
+    target.break_in()
+    gdb.wait_stop()
 
 
 def watched(target: Target, offset: int, size: int) -> str:
@@ -46,3 +72,17 @@ def go_on_wire(target: Target, rsp: Rsp) -> None:
     """Continue from stop_on_wire(); the access is over when this returns."""
     rsp.send("c")
     target.trigger.finish()
+
+
+def stops_on_wire(target: Target, rsp: Rsp, *lines: str) -> list[StopReply]:
+    """The stop replies of the trigger's lines, one after another; back() is for what comes behind.
+
+    Then the guest's shell breaks in: its stop, at which the machine is left,
+    ends the list.
+    """
+    target.console.start("; ".join([*(f"echo {line} > {RUN}" for line in lines), "echo g > /proc/sysrq-trigger"]))
+    stops = []
+    while (said := rsp.wait_stop()).reason:
+        stops.append(said)
+        rsp.send("c")
+    return stops

@@ -56,6 +56,7 @@ def test_it_passes_and_shows_gdb_s_words(kernel: Kernel) -> None:
         at = found.end()
 
 
+@pytest.mark.one_version
 def test_it_fails_on_the_stock_kernel_and_says_where(stock_kernel: Kernel) -> None:
     """There gdb never stops: the same session ends in one line, with the step and the logs."""
     done = demo(stock_kernel, "--stock")

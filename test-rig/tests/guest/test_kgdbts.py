@@ -33,6 +33,7 @@ def test_the_suite_passes(boot: Boot) -> None:
     target.expect_armed(0)
 
 
+@pytest.mark.one_version
 def test_the_suite_fails_on_the_stock_kernel(boot: Boot, stock_kernel: Kernel) -> None:
     """All three hardware tests fail there, so the comparison above is one."""
     target = boot(kernel=stock_kernel, kgdboc="none", smp=2)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""The KUnit suites in the kernel: the pure parts compiled there, and the table on this machine's slots."""
+"""The KUnit suites in the kernel: the pure parts, the table on this machine's slots, instructions."""
 
 from __future__ import annotations
 
@@ -9,13 +9,25 @@ from conftest import Boot
 from kgdbrig import ktap
 from kgdbrig.target import Target
 
-PURE = {"parse_break", "plan_slot", "format_watch"}
-TABLE = {
-    "insertion_is_idempotent", "removal_takes_the_one_that_is_named", "equal_slots_are_shared",
-    "types_have_slots_of_their_own", "one_too_many_is_refused", "full_table_is_refused", "refusal_changes_nothing",
-    "slots_are_kept_over_a_stop", "generation_changes_with_what_is_watched", "remove_all_leaves_nothing",
-    "hits_are_reported", "no_hit_no_reason", "stale_hits_are_dropped", "most_specific_hit_is_reported",
-    "perf_gets_what_is_left", "kgdb_gets_what_perf_leaves",
+#: Cases that go through a table, each row of which is a result of its own.
+TABLES = {
+    "kgdb_watchpoint_pure": {"parse_break", "plan_slots", "match_access", "format_watch"},
+}
+SINGLE = {
+    "kgdb_watchpoint_x86": {
+        "stores", "loads", "not_understood", "addresses", "address_of_this_cpu", "repeated_instruction",
+        "nothing_accessed", "probed_instruction",
+    },
+    "kgdb_watchpoint_table": {
+        "insertion_is_idempotent", "removal_takes_the_one_that_is_named", "nothing_is_settled_before_the_end",
+        "regions_are_split", "reads_have_pairs_of_slots", "equal_slots_are_shared", "overlapping_watchpoints_share_slots",
+        "types_have_slots_of_their_own", "remove_all_leaves_nothing", "one_too_many_is_refused", "refusal_is_as_a_whole",
+        "full_table_is_refused", "refusal_changes_nothing", "slots_are_kept_over_a_stop", "slots_stay_when_others_change",
+        "ids_are_used_once", "hits_are_reported", "no_hit_no_reason", "the_address_is_that_of_the_piece",
+        "writes_are_not_reads", "stale_hits_are_dropped", "hits_count_over_a_stop", "most_specific_hit_is_reported",
+        "two_stops_for_one_access", "second_stop_is_dropped_with_its_watchpoint", "perf_gets_what_is_left",
+        "kgdb_gets_what_perf_leaves", "refusals_count_what_perf_holds",
+    },
 }
 
 
@@ -23,16 +35,16 @@ def expect_passed(target: Target) -> None:
     """All our suites ran, with all their cases, and nothing failed or was skipped."""
     log = target.kernel_log()
     suites = ktap.parse(log)
-    cases = {f"{suite.name}/{case.name}" for suite in suites.values() for case in suite.children}
-    assert cases == {f"kgdb_watchpoint_pure/{name}" for name in PURE} | \
-        {f"kgdb_watchpoint_table/{name}" for name in TABLE}
+    cases = {suite.name: {case.name for case in suite.children} for suite in suites.values()}
+    assert cases == {name: TABLES.get(name, set()) | SINGLE.get(name, set()) for name in TABLES.keys() | SINGLE.keys()}
 
     leaves = [leaf for suite in suites.values() for leaf in suite.leaves()]
     assert [name for name, result in leaves if not result.passed] == [], log
     assert all(suite.passed for suite in suites.values()), log
 
-    parsed = {case.name: case for case in suites["kgdb_watchpoint_pure"].children}
-    assert all(len(parsed[name].children) >= 10 for name in PURE), "a table has lost its rows"
+    for name, tables in TABLES.items():
+        rows = {case.name: len(case.children) for case in suites[name].children}
+        assert all(rows[table] >= 10 for table in tables), "a table has lost its rows"
     for word in ("WARNING", "BUG:", "Oops"):
         assert word not in log, log
 

@@ -83,8 +83,9 @@ def test_git_am_makes_the_tree_the_rig_builds(platform: Platform, mails: tuple[P
 
     pristine = source.find(platform.version)
     laid = overlay.load(platform.version)
-    tree = paths.cache_dir("tree") / pristine.name
-    with paths.locked(f"tree-{tree.name}"):
+    # Not the tree that kernels are built in, which may be in use for minutes; what is done to it is the same.
+    tree = check.tree(pristine)
+    with paths.locked(check.lock(pristine)):
         overlay.apply(pristine, laid, tree, None)
         ours = set(source.walk(tree))
         assert ours == set(source.walk(bare_tree))

@@ -60,14 +60,19 @@ def test_the_demo_session(target: Target) -> None:
     target.expect_armed(0)
 
 
-def test_rwatch_falls_back_to_an_access_watchpoint(target: Target) -> None:
-    """Z3 is answered empty (unsupported), and gdb then takes Z4."""
+def test_rwatch_stops_at_reads_alone(target: Target) -> None:
+    """gdb asks for Z3 and gets it."""
     gdb = target.attach_gdb()
     assert "Hardware read watchpoint 1: panic_timeout" in gdb.command("rwatch panic_timeout")
     target.resume(gdb)
+    target.console.run(SET.format(7))
     said = stop_of(target, gdb, GET)
     assert "hit Hardware read watchpoint 1: panic_timeout" in said
-    assert any(packet.data.startswith(b"Z4,") for packet in target.tap.packets)
+    assert re.search(r"Value = 7\s", said)
+    gdb.resume()
+    assert target.console.finish().strip() == "7"
+    target.console.run(SET.format(7))
+    assert not [packet for packet in target.tap.packets if packet.data.startswith(b"Z4,")]
 
 
 def test_a_condition_is_gdb_s_to_check(target: Target) -> None:

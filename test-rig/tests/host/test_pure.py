@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Packets and plans on the host, under AddressSanitizer and UBSan, for both word sizes."""
+"""Packets, plans and matches on the host, under AddressSanitizer and UBSan, for both word sizes."""
 
 from __future__ import annotations
 
@@ -15,7 +15,8 @@ from build_pure import build, run
 #: What gdbstub/tests/test_pure.c has; checked against what it lists.
 TESTS = ("parse_table", "oracle_agrees_with_the_tables", "table_has_every_reason", "parse_every_prefix",
          "parse_every_byte", "parse_every_insertion", "parse_every_number_of_digits", "plan_table", "plan_everything",
-         "plan_far_and_wide", "format_table", "format_everything", "round_trip")
+         "plan_far_and_wide", "match_table", "match_random_scenes", "match_emulated_scenes", "match_all_pairs",
+         "format_table", "format_everything", "round_trip")
 
 PROGRAMS = {64: "test_pure", 32: "test_pure32"}
 

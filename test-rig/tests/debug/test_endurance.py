@@ -1,0 +1,25 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""The kernel's own suite on a busy machine that checks itself: a short 'make endurance'."""
+
+from __future__ import annotations
+
+import pytest
+
+from conftest import Boot
+from kgdbrig import endurance
+from kgdbrig.build import Kernel
+from kgdbrig.progress import Progress
+
+#: As endurance.TESTS, for about a minute.
+TESTS = ("V1F200I100", "V1S1000I100")
+
+
+@pytest.mark.one_version
+def test_kgdbts_on_a_busy_machine(boot: Boot, debug_kernel: Kernel) -> None:
+    target = boot(kernel=debug_kernel, smp=endurance.CPUS, kgdboc="none", memory_mb=endurance.MEMORY_MB)
+    endurance.check_boot(target)
+    with endurance.busy(target):
+        for tests in TESTS:
+            log = endurance.kgdbts(target, tests, Progress(tests, None))
+            assert "kgdbts:RUN access write breakpoint test" in log
+    target.expect_armed(0)

@@ -1,0 +1,105 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""A CPU that does not stop with the others: the user is told which, and its watchpoints are right afterwards.
+
+The trigger keeps CPU 1 in an NMI handler. The machine is booted so that
+nothing which is to go on meanwhile needs it: no task runs there, no device's
+interrupt goes there, and the clock is not changed for a better one, for which
+the kernel stops all CPUs a second or two after boot.
+"""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+
+from conftest import Boot
+from drive import go_on_wire, prepare, stop_on_wire
+from kgdbrig.rsp import Rsp
+from kgdbrig.target import Target
+
+HELD = 1
+#: Beyond the second for which KGDB waits.
+BREAK_IN_SECONDS = 30
+
+
+@pytest.fixture
+def isolated(boot: Boot) -> Target:
+    target = boot(smp=3, append=f"isolcpus={HELD} irqaffinity=0,2 clocksource=hpet")
+    prepare(target)
+    return target
+
+
+def break_in_while_held(target: Target, rsp: Rsp) -> str:
+    """Stop the machine but for one CPU; what KGDB tells the debugger of it."""
+    target.trigger.hold(HELD)
+    rsp.output.clear()
+    # Not break_in(): what KGDB says before the stop reply waits to be acknowledged.
+    target.console.start("echo g > /proc/sysrq-trigger")
+    assert rsp.wait_stop(BREAK_IN_SECONDS).reason is None
+    return "".join(rsp.output)
+
+
+def test_the_cpu_that_did_not_stop_is_named(isolated: Target) -> None:
+    """To a debugger that is connected, before the stop reply, and in the kernel log; the others are not named."""
+    rsp = isolated.attach_rsp()
+    rsp.send("c")
+    isolated.back()
+    told = break_in_while_held(isolated, rsp)
+    rsp.send("c")
+    isolated.back()
+    isolated.trigger.let_go()
+    assert re.findall(r"CPU (\d+) did not stop", told) == [str(HELD)], told
+    assert set(re.findall(r"KGDB: CPU (\d+) did not stop", isolated.kernel_log())) == {str(HELD)}
+
+    # Let go, it stops with the others again, and nobody is named.
+    rsp.output.clear()
+    isolated.break_in()
+    assert rsp.wait_stop().reason is None
+    assert not rsp.output
+    rsp.send("c")
+    isolated.back()
+
+
+def test_what_is_set_meanwhile_is_armed_once_it_is_let_go(isolated: Target) -> None:
+    target = isolated
+    address = target.trigger.address(0)
+    rsp = target.attach_rsp()
+    rsp.send("c")
+    target.back()
+    break_in_while_held(target, rsp)
+    assert rsp.request(f"Z2,{address:x},4") == "OK"
+    rsp.send("c")
+    target.back()
+    assert target.breakpoints_armed()[HELD] == 0, "it was not held"
+    target.trigger.let_go()
+    target.expect_armed(1)
+    for value, cpu in enumerate((HELD, 0, 2, HELD), 1):
+        said = stop_on_wire(target, rsp, "write", size=4, offset=0, value=value, cpu=cpu)
+        assert (said.reason, said.address) == ("watch", address)
+        assert bytes.fromhex(rsp.request(f"qThreadExtraInfo,{said.thread}")).rstrip(b"\0").decode() == \
+            f"kgdb_trigger/{cpu}"
+        go_on_wire(target, rsp)
+
+
+def test_what_is_removed_meanwhile_is_disarmed_once_it_is_let_go(isolated: Target) -> None:
+    """Its register is armed for as long as it is held; no hit of it is reported, nor blamed on what came instead."""
+    target = isolated
+    address = target.trigger.address(0)
+    rsp = target.attach_rsp()
+    assert rsp.request(f"Z2,{address:x},4") == "OK"
+    rsp.send("c")
+    target.back()
+    target.expect_armed(1)
+    break_in_while_held(target, rsp)
+    assert rsp.request(f"z2,{address:x},4") == "OK"
+    assert rsp.request(f"Z2,{address + 64:x},8") == "OK"
+    rsp.send("c")
+    target.back()
+    target.trigger.let_go()
+    target.expect_armed(1)
+    for cpu in (HELD, 0, 2):
+        target.trigger.run("write", size=4, offset=0, value=cpu + 1, cpu=cpu)
+        said = stop_on_wire(target, rsp, "write", size=8, offset=64, value=cpu + 1, cpu=cpu)
+        assert (said.reason, said.address) == ("watch", address + 64)
+        go_on_wire(target, rsp)

@@ -1,0 +1,22 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""A short 'make soak': four CPUs, random watchpoints, and not one stop too few, too many or wrong."""
+
+from __future__ import annotations
+
+from conftest import Boot
+from kgdbrig.soak import CPUS, Soak
+
+SEED = 20261121
+
+
+ACCESSES = 2000
+
+
+def test_no_stop_is_missed_invented_or_misattributed(boot: Boot) -> None:
+    """With the CPUs in turns: a host that has other tests to run starves one of several threads for seconds."""
+    soak = Soak(boot(smp=CPUS, oracle=True), SEED)
+    soak.run(ACCESSES, None)
+    judge = soak.judge
+    assert (judge.missed, judge.invented, judge.misattributed) == (0, 0, 0), "\n".join(judge.findings)
+    # ... and it was worth it.
+    assert soak.accesses >= ACCESSES and judge.hits > ACCESSES // 5 and soak.sets > ACCESSES // 20

@@ -1,0 +1,145 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""Stepping with watchpoints armed: what a step hits is reported as what it is."""
+
+from __future__ import annotations
+
+import re
+
+from drive import attach_with_values, break_in, go_on_from, go_on_wire, prepare, stop_at, stop_on_wire
+from kgdbrig.gdb import Gdb
+from kgdbrig.rsp import Rsp
+from kgdbrig.target import Target
+
+#: DR6: the debug exception was raised by a single step (SDM vol. 3B, 18.2.3).
+DR6_BS = 1 << 14
+
+
+def test_one_instruction_at_a_time(target: Target) -> None:
+    """s over a store to a watched variable: the watchpoint, behind the store, and steps go on from there.
+
+    The debug exception then has two causes: DR6 has the slot's bit and that of the single step.
+    """
+    prepare(target)
+    address = target.trigger.address(64)
+    code = {size: target.symbol(f"trigger_write_{size}") for size in (1, 4)}
+    rsp = target.attach_rsp()
+    assert rsp.request(f"Z2,{address:x},4") == "OK"
+    assert rsp.request(f"Z1,{code[4]:x},1") == "OK"
+    rsp.send("c")
+    target.back()
+    for value in (1, 1, 2):
+        said = stop_on_wire(target, rsp, "write", size=4, offset=64, value=value)
+        assert (said.reason, rsp.read_registers()["rip"]) == (None, code[4])
+        before, after = step_to_a_hit(rsp, code[4])
+        assert rsp.read_memory(before, after - before)[0] == 0x89, "not behind the mov to memory"
+        assert rsp.read_memory(address, 4) == value.to_bytes(4, "little")
+        # One step further, nothing is hit; the function returns.
+        rsp.send("s")
+        said = rsp.wait_stop()
+        assert said.reason is None and rsp.read_registers()["rip"] != after
+        go_on_wire(target, rsp)
+    target.expect_armed(2)
+    # Where nobody steps, everything is as before.
+    said = stop_on_wire(target, rsp, "write", size=1, offset=64, value=9)
+    assert (said.reason, said.address) == ("watch", address)
+    go_on_wire(target, rsp)
+
+
+def step_to_a_hit(rsp: Rsp, start: int) -> tuple[int, int]:
+    """Step until a watchpoint is reported, within a function; the PC before and after that step."""
+    pc = start
+    for _ in range(8):
+        rsp.send("s")
+        said = rsp.wait_stop()
+        registers = rsp.read_registers()
+        before, pc = pc, registers.get("rip") or registers["eip"]
+        assert start < pc < start + 32, f"{before:#x} steps to {pc:#x}"
+        if said.reason:
+            return before, pc
+    raise AssertionError("no step hit the watchpoint")
+
+
+def test_a_step_that_hits_raises_one_exception(target: Target) -> None:
+    """A step over a load that is watched: QEMU would raise the exception twice, and so the kernel has its breakpoints off."""
+    prepare(target)
+    address = target.trigger.address(64)
+    code = target.symbol("trigger_read_4")
+    rsp = target.attach_rsp()
+    assert rsp.request(f"Z4,{address:x},4") == "OK"
+    assert rsp.request(f"Z1,{code:x},1") == "OK"
+    rsp.send("c")
+    target.back()
+    stop_on_wire(target, rsp, "read", size=4, offset=64)
+    qmp = target.machine.qmp()
+    log = target.machine.directory / "exceptions.log"
+    qmp.hmp(f"logfile {log}")
+    qmp.hmp("log int")
+    _, after = step_to_a_hit(rsp, code)
+    qmp.hmp("log none")
+    # QEMU writes down the registers that the exception is delivered with.
+    raised = re.findall(rf"v=01 .*? IP=\w+:0*{after:x} .*?^DR6=([0-9a-f]+)",
+                        log.read_text(encoding="ascii", errors="replace"), re.MULTILINE | re.DOTALL)
+    assert [int(dr6, 16) & (DR6_BS | 0xF) for dr6 in raised] == [DR6_BS]
+    go_on_wire(target, rsp)
+
+
+def stop_in_steps(target: Target, gdb: Gdb) -> None:
+    """At the beginning of values_steps(), with its counter watched, on the line before its store to that."""
+    stop_at(target, gdb, "steps", 100)
+    gdb.command("watch values_counter")
+    assert "WRITE_ONCE(values_other, 0)" in until_line(gdb, "values_other, 0")
+
+
+def until_line(gdb: Gdb, text: str) -> str:
+    """next until gdb shows a line with `text`."""
+    for _ in range(5):
+        said = gdb.command("next")
+        if text in said:
+            return said
+    raise AssertionError(f"no line with {text} in five steps; the last one says {said}")
+
+
+def values(said: str) -> tuple[int, int] | None:
+    """The old and the new value that gdb reports for the watchpoint on the counter."""
+    found = re.search(r"Hardware watchpoint \d+: values_counter\s+Old value = (-?\d+)\s+New value = (-?\d+)", said)
+    return (int(found[1]), int(found[2])) if found else None
+
+
+def test_the_commands_of_gdb(target: Target) -> None:
+    """stepi, next, finish and until: each ends at the watchpoint when it comes upon it, and does its own work otherwise."""
+    gdb = attach_with_values(target)
+    gdb.command("hbreak values_steps")
+    target.resume(gdb)
+
+    stop_in_steps(target, gdb)
+    for _ in range(16):
+        said = gdb.command("stepi")
+        if values(said):
+            break
+    assert values(said) == (0, 100)
+    assert "values_steps" in gdb.command("frame")
+    # Then calls that hit within.
+    for expected in ((100, 101), (101, 102), (102, 103), (103, 104)):
+        for _ in range(6):
+            said = gdb.command("next")
+            if values(said):
+                break
+        assert values(said) == expected
+        assert "values_inner" in gdb.command("frame")
+        # finish runs to the caller: nothing is hit on the way.
+        assert "Run till exit" in (said := gdb.command("finish")) and values(said) is None
+        assert "values_steps" in gdb.command("frame")
+    gdb.command("delete")
+    go_on_from(target, gdb)
+
+    # finish out of the caller hits what is stored on the way, each time.
+    break_in(target, gdb)
+    gdb.command("hbreak values_steps")
+    target.resume(gdb)
+    stop_at(target, gdb, "steps", 200)
+    gdb.command("watch values_counter")
+    assert [values(gdb.command("finish")) for _ in range(2)] == [(104, 200), (200, 201)]
+    gdb.command("finish")  # from values_inner() to values_steps()
+    assert [values(gdb.command("until")) for _ in range(1)] != []
+    gdb.command("delete")
+    go_on_from(target, gdb)

@@ -1,0 +1,167 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""The judge of 'make soak', on accesses and stops made up here: each figure counts what it is for, and nothing else."""
+
+from __future__ import annotations
+
+from random import Random
+
+import pytest
+
+from kgdbrig import soak
+from kgdbrig.oracle import Access
+from kgdbrig.soak import Choice, Judge, Slot, Watch
+
+BASE = 0xffffffffc0008000
+WRITES, READS, BOTH = Watch("Z2", BASE, 8), Watch("Z3", BASE, 8), Watch("Z4", BASE, 8)
+PC = 0xffffffffc0001003
+
+
+def access(offset: int, size: int = 4, *, store: bool = True, cpu: int = 0) -> Access:
+    return Access(0, cpu, 1, PC - 3, PC, BASE + offset, size, store)
+
+
+def judge(*armed: Watch) -> Judge:
+    made = Judge(8)
+    made.change(armed)
+    return made
+
+
+def figures(made: Judge) -> tuple[int, int, int]:
+    made.finish()
+    assert made.passed == (not made.findings)
+    return made.missed, made.invented, made.misattributed
+
+
+@pytest.mark.parametrize("watch, store, hits", [
+    (WRITES, True, True), (WRITES, False, False), (READS, True, False), (READS, False, True),
+    (BOTH, True, True), (BOTH, False, True)])
+def test_the_kinds(watch: Watch, store: bool, hits: bool) -> None:
+    made = judge(watch)
+    made.accesses([access(0, store=store)])
+    assert made.hits == hits
+    if hits:
+        made.stop(0, PC, soak.REASONS[watch.kind], BASE)
+    assert figures(made) == (0, 0, 0)
+
+
+@pytest.mark.parametrize("offset, size, hits", [(-4, 4, False), (-4, 8, True), (7, 1, True), (8, 4, False)])
+def test_the_edges(offset: int, size: int, hits: bool) -> None:
+    made = judge(BOTH)
+    made.accesses([access(offset, size)])
+    assert figures(made) == (int(hits), 0, 0)
+
+
+def test_a_stop_that_does_not_come() -> None:
+    """It is missed when its CPU goes on, and when all is over; each access counts once."""
+    made = judge(BOTH)
+    made.accesses([access(0), access(4), access(64)])
+    assert made.missed == 2
+    assert figures(made) == (2, 0, 0)
+
+
+def test_a_stop_from_nowhere() -> None:
+    made = judge(BOTH)
+    made.accesses([access(64)])
+    made.stop(0, PC, "awatch", BASE)
+    assert figures(made) == (0, 1, 0)
+
+
+def test_a_stop_twice() -> None:
+    made = judge(BOTH)
+    made.accesses([access(0)])
+    made.stop(0, PC, "awatch", BASE)
+    made.stop(0, PC, "awatch", BASE)
+    assert figures(made) == (0, 1, 0)
+
+
+@pytest.mark.parametrize("pc, reason, address", [
+    (PC - 3, "awatch", BASE), (PC, "watch", BASE), (PC, "awatch", BASE + 8), (PC, None, None)])
+def test_a_stop_that_says_something_else(pc: int, reason: str | None, address: int | None) -> None:
+    made = judge(BOTH)
+    made.accesses([access(0)])
+    made.stop(0, pc, reason, address)
+    assert figures(made) == (0, 0, 1)
+
+
+def test_a_stop_with_another_cpu() -> None:
+    made = judge(BOTH)
+    made.accesses([access(0, cpu=1)])
+    made.stop(2, PC, "awatch", BASE)
+    assert figures(made) == (0, 0, 1)
+
+
+def test_hits_that_wait() -> None:
+    """All CPUs hit; their stops come in any order, and another set is no reason to lose what stays."""
+    other = Watch("Z4", BASE + 64, 8)
+    made = judge(BOTH, other)
+    made.accesses([access(0, cpu=0), access(64, cpu=1), access(4, cpu=2)])
+    made.stop(2, PC, "awatch", BASE)
+    made.change((BOTH,))
+    made.accesses([access(0, cpu=2)])
+    made.stop(0, PC, "awatch", BASE)
+    made.stop(2, PC, "awatch", BASE)
+    assert figures(made) == (0, 0, 0)
+
+
+def test_a_hit_that_waits_goes_with_its_watchpoint() -> None:
+    made = judge(BOTH)
+    made.accesses([access(0)])
+    made.change((Watch("Z4", BASE + 64, 8),))
+    made.stop(0, PC, "awatch", BASE)
+    assert figures(made) == (0, 1, 0)
+
+
+def test_one_access_two_watchpoints() -> None:
+    """One stop is enough, and each may have its own; a third is too much."""
+    low, high = Watch("Z2", BASE, 4), Watch("Z2", BASE + 4, 4)
+    for stops, expected in (((low,), 0), ((high,), 0), ((low, high), 0), ((low, high, low), 1), ((low, low), 1), ((), -1)):
+        made = judge(low, high)
+        made.accesses([access(0, 8)])
+        for watch in stops:
+            made.stop(0, PC, "watch", watch.addr)
+        assert figures(made) == (expected < 0, max(expected, 0), 0), stops
+
+
+@pytest.mark.parametrize("stops", [0, 1])
+@pytest.mark.parametrize("before", [(WRITES, BOTH), (READS, BOTH)])
+def test_of_the_slots_that_matched_one_goes(before: tuple[Watch, ...], stops: int) -> None:
+    """The processor may have named only that one: a stop for what stays is right, and none is."""
+    made = judge(*before)
+    made.accesses([access(0)])
+    made.change((BOTH,))
+    for _ in range(stops):
+        made.stop(0, PC, "awatch", BASE)
+    assert figures(made) == (0, 0, 0)
+
+
+def test_what_is_set_after_an_access_was_not_hit_by_it() -> None:
+    """Though a slot of what was hit goes on to serve it."""
+    made = judge(Watch("Z2", BASE, 12))
+    made.accesses([access(0)])
+    made.change((WRITES,))
+    made.stop(0, PC, "watch", BASE)
+    assert figures(made) == (0, 1, 0)
+
+
+@pytest.mark.parametrize("addr, length, pieces", [
+    (0x1000, 8, [(0x1000, 8)]), (0x1000, 32, [(0x1000, 8), (0x1008, 8), (0x1010, 8), (0x1018, 8)]),
+    (0x1001, 7, [(0x1001, 1), (0x1002, 2), (0x1004, 4)]), (0x1007, 2, [(0x1007, 1), (0x1008, 1)])])
+def test_the_slots_of_a_range(addr: int, length: int, pieces: list[tuple[int, int]]) -> None:
+    assert Watch("Z2", addr, length).slots(8) == {Slot(*piece, False) for piece in pieces}
+    assert Watch("Z4", addr, length).slots(8) == {Slot(*piece, True) for piece in pieces}
+    assert Watch("Z3", addr, length).slots(8) == {Slot(*piece, loads) for piece in pieces for loads in (False, True)}
+
+
+@pytest.mark.parametrize("choice", [Choice(), Choice(("Z2", "Z4"), ranges=False)])
+def test_random_sets_fit(choice: Choice) -> None:
+    """Every set fits in the slots, and all kinds and numbers of watchpoints come up."""
+    rng = Random(1)
+    kinds, counts, lengths = set(), set(), set()
+    for _ in range(500):
+        armed = soak.grow(rng, choice, BASE, 8, ())
+        assert 0 <= soak.slots_of(armed, 8) <= soak.SLOTS
+        kinds.update(watch.kind for watch in armed)
+        counts.add(len(armed))
+        lengths.update(watch.length for watch in armed)
+    assert kinds == set(choice.kinds) and counts >= {1, 2, 3, 4}
+    assert lengths >= set(range(1, 17)) if choice.ranges else lengths == {1, 2, 4, 8}
