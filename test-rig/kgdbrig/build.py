@@ -2,7 +2,7 @@
 """Builds guest kernels, and keeps the finished ones in the cache.
 
 A finished kernel is a directory kernels/KEY that is complete or absent and
-never changes; KEY is the digest of everything that went in.  The tree and the
+never changes, but for the index that gdb keeps there of vmlinux's symbols; KEY is the digest of everything that went in.  The tree and the
 object directory it was built in stay behind, so that the next build compiles
 only what changed.
 """
@@ -94,8 +94,12 @@ class _Recipe:
     @property
     def family(self) -> str:
         """Names the object directory: builds of one family reuse each other's objects."""
-        parts = [self.source.name, self.arch.name]
-        return "_".join(parts + ["stock"] * self.stock + [self.config] * (self.config != "default"))
+        return f"{self.source.name}_{self.arch.name}" + "_stock" * self.stock + self.variant.replace("-", "_")
+
+    @property
+    def variant(self) -> str:
+        """Tells the trees of other configurations apart."""
+        return f"-{self.config}" if self.config != "default" else ""
 
     def key(self) -> str:
         total = hashlib.sha256()
@@ -204,7 +208,8 @@ def _make(recipe: _Recipe, key: str, directory: Path, progress: TextIO | None) -
     objects = paths.cache_dir("obj", recipe.family)
     tree = recipe.source.directory
     if not recipe.stock or not recipe.source.cached:
-        tree = paths.cache_dir("tree") / (recipe.source.name + "-stock" * recipe.stock)
+        # One that builds for long, or often, should not keep the others waiting.
+        tree = paths.cache_dir("tree") / (recipe.source.name + "-stock" * recipe.stock + recipe.variant)
         with paths.locked(f"tree-{tree.name}", progress):
             overlay.apply(recipe.source, recipe.overlay, tree, progress)
             _compile(recipe, key, tree, objects, directory, progress)

@@ -39,7 +39,9 @@ class Gdb:
     def __init__(self, vmlinux: Path, *, log: Path | None = None) -> None:
         self._transcript = Transcript(log)
         arguments = ["-nx", "-q"]
-        for setting in (*_EARLY_SETTINGS, f"add-auto-load-safe-path {vmlinux.parent}"):
+        # gdb makes an index of the symbols, which takes it a second, and finds it again by the build's id.
+        index = (f"set index-cache directory {vmlinux.parent / 'gdb-index'}", "set index-cache enabled on")
+        for setting in (*_EARLY_SETTINGS, *index, f"add-auto-load-safe-path {vmlinux.parent}"):
             arguments += ["-iex", setting]
         arguments += ["-ex", f"set prompt {PROMPT}"]
         environment = {name: value for name, value in os.environ.items()

@@ -4,6 +4,8 @@
 from __future__ import annotations
 
 import contextlib
+import os
+import shlex
 import shutil
 import socket
 import subprocess
@@ -25,6 +27,9 @@ _STOP_SECONDS = 5.0
 #: Linux 7.3 gives a byte up after twice its time on the line; QEMU sends at once at any rate, unless who reads is
 #: late, and a host can be late by milliseconds.  1200 is the lowest rate that kgdboc takes.
 _KGDB_BAUD = 1200
+
+#: An instruction takes 2 to this power ns of the guest's time, where it is counted: about what it takes in truth.
+_INSTRUCTION_SHIFT = 4
 
 KGDBOC = ("late", "early", "none")
 
@@ -50,13 +55,18 @@ class Machine:
     take turns in one, so that nothing happens at the same instant, but a CPU
     that is held in the debugger takes no time from the one that works: where
     the host has fewer cores than the guest, a stop takes milliseconds, not a
-    tenth of a second.
+    tenth of a second.  The guest's clock then counts instructions: a host that
+    has other things to do makes the guest slow, and none of its timeouts pass.
+
+    `state`, made by save() on a machine of the same arguments, is where the
+    guest goes on from, instead of from its reset.
 
     QEMU dies with the thread that called start(), however that ends.
     """
 
     def __init__(self, kernel: Kernel, *, smp: int = 1, kgdboc: str = "late", append: str = "",
-                 oracle: bool = False, memory_mb: int = 512, parallel: bool = True) -> None:
+                 oracle: bool = False, memory_mb: int = 512, parallel: bool = True,
+                 state: Path | None = None) -> None:
         if kgdboc not in KGDBOC:
             raise RigError(f"kgdboc is one of {', '.join(KGDBOC)}, not {kgdboc}")
         if smp < 1:
@@ -68,6 +78,7 @@ class Machine:
         self._with_oracle = oracle
         self._memory_mb = memory_mb
         self._parallel = parallel
+        self._state = state
         self._arch = arches.find(kernel.arch)
         self._process: subprocess.Popen[bytes] | None = None
         self._qmp: Qmp | None = None
@@ -115,6 +126,8 @@ class Machine:
             self._launch(root, plugin)
             if before_first_instruction is not None:
                 before_first_instruction(self)
+            if self._state is not None:
+                self.qmp().migrate("migrate-incoming", f"exec:cat {shlex.quote(str(self._state))}")
             self.qmp().command("cont")
         except BaseException:
             self.stop()
@@ -137,6 +150,16 @@ class Machine:
                     break
         if self.directory != Path(tempfile.gettempdir()):
             shutil.rmtree(self.directory, ignore_errors=True)
+
+    def save(self, state: Path) -> None:
+        """Write the guest's state to a file, for other machines to go on from; this one then only waits for stop().
+
+        The file is complete or absent.
+        """
+        written = state.with_name(f"{state.name}.{os.getpid()}")
+        self.qmp().command("stop")
+        self.qmp().migrate("migrate", f"exec:cat > {shlex.quote(str(written))}")
+        written.rename(state)
 
     def wait(self, timeout: float | None = None) -> int:
         """Wait for QEMU to end by itself (the guest powered off or rebooted); its exit status.
@@ -218,8 +241,9 @@ class Machine:
         def listen(name: str, path: Path, *options: str) -> list[str]:
             return ["-chardev", ",".join([f"socket,id={name},path={_escaped(path)},server=on,wait=off", *options])]
 
-        command = [self._arch.qemu, *self._arch.machine, "-accel", f"tcg,thread={'multi' if self._parallel else 'single'}", "-smp", str(self._smp),
-                   "-m", str(self._memory_mb), "-no-user-config", "-nodefaults", "-display", "none", "-no-reboot", "-S",
+        turns = ["-accel", "tcg,thread=multi"] if self._parallel else \
+            ["-accel", "tcg,thread=single", "-icount", f"shift={_INSTRUCTION_SHIFT}"]
+        command = [self._arch.qemu, *self._arch.machine, *turns, "-smp", str(self._smp), "-m", str(self._memory_mb), "-no-user-config", "-nodefaults", "-display", "none", "-no-reboot", "-S",
                    "-kernel", str(self.kernel.image), "-initrd", str(root), "-append", self.command_line,
                    "-chardev", f"socket,id=rig,fd={monitor_fd}", "-mon", "chardev=rig,mode=control",
                    *listen("monitor", self.monitor), "-mon", "chardev=monitor,mode=control",
@@ -227,6 +251,8 @@ class Machine:
                    "-serial", "chardev:console",
                    *listen("kgdb", self.kgdb), "-serial", "chardev:kgdb",
                    *listen("qemu-gdb", self.qemu_gdb), "-gdb", "chardev:qemu-gdb"]
+        if self._state is not None:
+            command += ["-incoming", "defer"]
         if plugin is not None and self.oracle is not None:
             command += ["-plugin", f"{_escaped(plugin)},control={_escaped(self.oracle)}"]
         return command

@@ -31,6 +31,7 @@ class Qmp:
         greeting = self._receive("greeting", time.monotonic() + timeout)
         if "QMP" not in greeting:
             raise QmpError(f"QEMU's monitor greets with {greeting}: this is no QMP socket")
+        self._events: list[dict[str, Any]] = []
         self.command("qmp_capabilities")
 
     @classmethod
@@ -61,7 +62,22 @@ class Qmp:
                     return answer["return"]
                 if "error" in answer:
                     raise QmpError(f"QEMU refuses {name} {arguments}: {answer['error'].get('desc', answer)}")
-                # anything else is an event
+                self._events.append(answer)
+
+    def migrate(self, command: str, uri: str) -> None:
+        """Run migrate or migrate-incoming, and return when the state is written or read; QmpError when it is not."""
+        self.command("migrate-set-capabilities", capabilities=[{"capability": "events", "state": True}])
+        self._events.clear()
+        self.command(command, uri=uri)
+        deadline = time.monotonic() + self._timeout
+        while True:
+            event = self._events.pop(0) if self._events else self._receive("end of the migration", deadline)
+            if event.get("event") == "MIGRATION":
+                status = event["data"]["status"]
+                if status == "completed":
+                    return
+                if status == "failed":
+                    raise QmpError(f"QEMU's {command} {uri} failed")
 
     def hmp(self, line: str) -> str:
         """Run a line of the human monitor, such as "info registers -a", and return what it prints."""

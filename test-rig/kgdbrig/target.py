@@ -32,14 +32,18 @@ class Target:
 
     What it starts (gdb, a raw client, an oracle client) ends with it.  report()
     has the last lines of all of them, for whoever finds that something is wrong.
+
+    With `state` the guest goes on from where another one of the same arguments
+    was when it was saved, with its shell at the prompt.
     """
 
     def __init__(self, kernel: Kernel, *, smp: int = 1, kgdboc: str = "late", append: str = "",
-                 oracle: bool = False, memory_mb: int = 512, parallel: bool = True) -> None:
+                 oracle: bool = False, memory_mb: int = 512, parallel: bool = True,
+                 state: Path | None = None) -> None:
         self.kernel = kernel
         self.smp = smp
         self.machine = Machine(kernel, smp=smp, kgdboc=kgdboc, append=append, oracle=oracle, memory_mb=memory_mb,
-                               parallel=parallel)
+                               parallel=parallel, state=state)
         self._stack = contextlib.ExitStack()
         self._gdbs: list[Gdb] = []
 

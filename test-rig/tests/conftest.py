@@ -4,7 +4,9 @@
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import os
+import shutil
 import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -118,16 +120,31 @@ def debug_kernel(platform: Platform, built: Build) -> Kernel:
     return built(platform.version, platform.arch, config="debug")
 
 
+@pytest.fixture(scope="session")
+def states(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """Where the states of booted machines are kept, for the next test that wants one like it."""
+    directory = tmp_path_factory.mktemp("states")
+    yield directory
+    shutil.rmtree(directory, ignore_errors=True)
+
+
 @pytest.fixture
-def boot(request: pytest.FixtureRequest, kernel: Kernel) -> Iterator[Boot]:
+def boot(request: pytest.FixtureRequest, kernel: Kernel, states: Path) -> Iterator[Boot]:
     """boot(smp=..., oracle=..., kernel=...) gives a Target that ends with the test.
 
     Its CPUs take turns, unless parallel=True: for tests of what happens at the same instant.
+    It has really booted with these arguments, but maybe for an earlier test.
     """
     targets = request.node.stash.setdefault(_booted, [])
     with contextlib.ExitStack() as stack:
         def start(*, kernel: Kernel = kernel, parallel: bool = False, **arguments: object) -> Target:
-            target = Target(kernel, parallel=parallel, **arguments)  # type: ignore[arg-type]
+            # The oracle is not part of the guest.
+            alike = [kernel.key, parallel, sorted(item for item in arguments.items() if item[0] != "oracle")]
+            state = states / hashlib.sha256(repr(alike).encode()).hexdigest()[:16]
+            if not state.exists():
+                with Target(kernel, parallel=parallel, **arguments) as booted:  # type: ignore[arg-type]
+                    booted.machine.save(state)
+            target = Target(kernel, parallel=parallel, state=state, **arguments)  # type: ignore[arg-type]
             targets.append(target)
             return stack.enter_context(target)
         yield start

@@ -23,7 +23,7 @@ def thread_id(target: Target, cpu: int) -> int:
 @pytest.mark.parametrize("smp", [2, 4])
 def test_a_hit_on_each_cpu_with_its_thread(boot: Boot, smp: int) -> None:
     """gdb stops on CPU 0 first; the hits on the others come with their own thread."""
-    target = boot(smp=smp, parallel=True)
+    target = boot(smp=smp)
     prepare(target)
     gdb = target.attach_gdb()
     gdb.command(f"watch {watched(target, 64, 4)}")
@@ -43,7 +43,7 @@ def test_a_hit_on_each_cpu_with_its_thread(boot: Boot, smp: int) -> None:
 
 
 def test_the_stop_reply_names_the_thread(boot: Boot) -> None:
-    target = boot(smp=2, parallel=True)
+    target = boot(smp=2)
     prepare(target)
     address = target.trigger.address(64)
     rsp = target.attach_rsp()
@@ -65,7 +65,7 @@ def test_set_while_another_is_armed(boot: Boot) -> None:
     #DB and NMI handlers put DR7 back as they found it when they return; the
     CPUs in the debugger are inside of them.
     """
-    target = boot(smp=4, parallel=True)
+    target = boot(smp=4)
     prepare(target)
     gdb = target.attach_gdb()
     gdb.command(f"watch {watched(target, 0, 4)}")
@@ -160,7 +160,7 @@ def test_a_waiting_hit_is_not_lost(boot: Boot, moved: bool) -> None:
 
 
 def test_a_cpu_that_comes_online_later_is_armed(boot: Boot) -> None:
-    target = boot(smp=2, parallel=True)
+    target = boot(smp=2)
     prepare(target)
     target.console.run("echo 0 > /sys/devices/system/cpu/cpu1/online", check=True)
     gdb = target.attach_gdb()
