@@ -31,7 +31,7 @@ help: ## list the targets
 	@echo
 	@echo 'Variables: KVER=$(KVER) ARCH=$(ARCH) STOCK=1 (without our patches) KERNEL_SRC=PATH (a tree of your own)'
 	@echo '           K=EXPR (run the tests that match, as pytest -k), JOBS=N (so many tests at a time)'
-	@echo '           N=NUMBER (of accesses, of times), SEED=NUMBER, IN_TURNS=1, FUZZ_SECONDS=NUMBER, OUTPUT=DIR'
+	@echo '           N=NUMBER (of accesses, of times), SEED=NUMBER, PARALLEL=1 (a thread for each CPU), FUZZ_SECONDS=NUMBER, OUTPUT=DIR'
 
 deps: ## install what everything below needs (Debian 12; apt-get, through sudo when not root)
 	@test-rig/install-deps.sh $(SOURCE_PACKAGES)
@@ -55,20 +55,20 @@ kernel: deps ## build a kernel and print where the result lies (KVER, ARCH, STOC
 test: export KVER := $(call named,KVER)
 test: export ARCH := $(call named,ARCH)
 test: deps ## run every test, on every kernel unless KVER or ARCH name one (K, JOBS)
-	@$(PYTEST) -n $(JOBS) test-rig/tests/host test-rig/tests/guest $(if $(K),-k '$(K)')
+	@$(PYTEST) -n $(JOBS) test-rig/tests $(if $(K),-k '$(K)')
 
 test-debug: export KVER := $(call named,KVER)
-test-debug: deps ## run the tests of lockdown and endurance on a kernel with lockdep and KASAN (KVER, K)
-	@$(PYTEST) test-rig/tests/debug $(if $(K),-k '$(K)')
+test-debug: deps ## run just the tests of lockdown and endurance, on a kernel with lockdep and KASAN (KVER, K)
+	@$(PYTEST) -n $(JOBS) test-rig/tests/debug $(if $(K),-k '$(K)')
 
 test-host: deps ## run the tests that need no guest: packets and plans, under sanitizers
 	@$(PYTEST) test-rig/tests/host $(if $(K),-k '$(K)')
 
-soak: deps ## N random accesses (default 20000) over random watchpoints, judged by the oracle (KVER, SEED, IN_TURNS)
-	@$(RIG) soak --kernel $(KVER) --arch $(ARCH) $(if $(N),--accesses $(N)) $(if $(SEED),--seed $(SEED)) $(if $(IN_TURNS),--in-turns)
+soak: deps ## N random accesses (default 20000) over random watchpoints, judged by the oracle (KVER, SEED, PARALLEL)
+	@$(RIG) soak --kernel $(KVER) --arch $(ARCH) $(if $(N),--accesses $(N)) $(if $(SEED),--seed $(SEED)) $(if $(PARALLEL),--parallel)
 
-endurance: deps ## the kernel's own KGDB tests N times (default 10) on a busy machine with lockdep and KASAN (KVER, IN_TURNS)
-	@$(RIG) endurance --kernel $(KVER) --arch $(ARCH) $(if $(N),--times $(N)) $(if $(IN_TURNS),--in-turns)
+endurance: deps ## the kernel's own KGDB tests N times (default 10) on a busy machine with lockdep and KASAN (KVER, PARALLEL)
+	@$(RIG) endurance --kernel $(KVER) --arch $(ARCH) $(if $(N),--times $(N)) $(if $(PARALLEL),--parallel)
 
 fuzz: deps ## fuzz packets, plans and matches for FUZZ_SECONDS (default 300)
 	@$(MAKE) --no-print-directory -C gdbstub/tests fuzz FUZZ_SECONDS=$(or $(FUZZ_SECONDS),300)

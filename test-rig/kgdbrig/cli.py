@@ -107,13 +107,13 @@ def _soak(options: argparse.Namespace) -> int:
     from kgdbrig.soak import run
 
     seed = options.seed if options.seed is not None else secrets.randbelow(1 << 32)
-    return run(options.kernel, options.arch, options.accesses, seed, parallel=not options.in_turns)
+    return run(options.kernel, options.arch, options.accesses, seed, parallel=options.parallel)
 
 
 def _endurance(options: argparse.Namespace) -> int:
     from kgdbrig.endurance import run
 
-    return run(options.kernel, options.arch, options.times, parallel=not options.in_turns)
+    return run(options.kernel, options.arch, options.times, parallel=options.parallel)
 
 
 def _console(options: argparse.Namespace) -> int:
@@ -148,7 +148,7 @@ def _clean_cache(_options: argparse.Namespace) -> int:
     import shutil
 
     directory = paths.cache()
-    for part in ("src", "tree", "obj", "kernels", "initramfs", "busybox", "tmp", "oracle", "demo", "series", "bare",
+    for part in ("src", "tree", "obj", "kernels", "initramfs", "user", "busybox", "tmp", "oracle", "demo", "series", "bare",
                  "checks", "locks"):
         shutil.rmtree(directory / part, ignore_errors=True)
     print(f"rig: emptied {directory}", file=sys.stderr)
@@ -174,9 +174,10 @@ def _parser() -> argparse.ArgumentParser:
     build.add_argument("--config", metavar="NAME", default="default",
                        help="add the configuration fragment test-rig/configs/NAME.config")
 
-    turns = argparse.ArgumentParser(add_help=False)
-    turns.add_argument("--in-turns", action="store_true",
-                       help="have the guest's CPUs take turns in one thread of the host: much faster, fewer races")
+    threads = argparse.ArgumentParser(add_help=False)
+    threads.add_argument("--parallel", action="store_true",
+                         help="give each of the guest's CPUs a thread of the host, instead of having them take turns in "
+                         "one: much slower, and true races; the host should have as many cores and nothing else to do")
 
     machine = argparse.ArgumentParser(add_help=False, parents=[build])
     machine.add_argument("--smp", metavar="N", type=int, default=1, help="number of CPUs (default 1)")
@@ -201,14 +202,14 @@ def _parser() -> argparse.ArgumentParser:
     command = commands.add_parser("compare", parents=[kernel],
                                   help="try the same on the stock and the patched kernel, and print a table")
     command.set_defaults(run=_compare)
-    command = commands.add_parser("soak", parents=[kernel, turns], help="random accesses over random sets of watchpoints",
+    command = commands.add_parser("soak", parents=[kernel, threads], help="random accesses over random sets of watchpoints",
                                   description="Has four CPUs make random accesses over random sets of watchpoints, and "
                                   "compares the stops with what the oracle saw. Prints how many were missed, invented "
                                   "and misattributed; ends with 0 when none was.")
     command.add_argument("--accesses", metavar="N", type=int, default=20000, help="how many accesses (default 20000)")
     command.add_argument("--seed", metavar="S", type=int, help="make the choices of an earlier run again")
     command.set_defaults(run=_soak)
-    command = commands.add_parser("endurance", parents=[kernel, turns],
+    command = commands.add_parser("endurance", parents=[kernel, threads],
                                   help="the kernel's own KGDB tests, for long, on a busy machine that checks itself")
     command.add_argument("--times", metavar="N", type=int, default=10, help="how often in a row (default 10)")
     command.set_defaults(run=_endurance)

@@ -85,7 +85,7 @@ def kgdbts(target: Target, tests: str, line: Progress) -> str:
     return log
 
 
-def run(version: str, arch: str, times: int, *, parallel: bool = True, progress: TextIO | None = sys.stderr) -> int:
+def run(version: str, arch: str, times: int, *, parallel: bool = False, progress: TextIO | None = sys.stderr) -> int:
     """Build if need be, boot, and run all tests `times` over; 0, or EnduranceError."""
     kernel = build.build(version, arch, config=CONFIG)
     print(f"Linux {kernel.release} {arch} ({kernel.source}), configuration {CONFIG}, {CPUS} CPUs", flush=True)

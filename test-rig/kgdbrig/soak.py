@@ -414,7 +414,7 @@ def _expect(rsp: Rsp, packet: str, answer: str) -> None:
         raise RigError(f"the stub answers {packet} with {said!r}, not {answer!r}")
 
 
-def run(version: str, arch: str, accesses: int, seed: int, *, parallel: bool = True) -> int:
+def run(version: str, arch: str, accesses: int, seed: int, *, parallel: bool = False) -> int:
     """Build if need be, boot, and soak; prints the three figures, and returns 0 when all are 0."""
     kernel = build.build(version, arch)
     print(f"Linux {kernel.release} {arch} ({kernel.source}), {CPUS} CPUs, seed {seed}", flush=True)

@@ -7,13 +7,10 @@ from conftest import Boot
 from kgdbrig.soak import CPUS, Soak
 
 SEED = 20261121
-
-
 ACCESSES = 2000
 
 
 def test_no_stop_is_missed_invented_or_misattributed(boot: Boot) -> None:
-    """With the CPUs in turns: a host that has other tests to run starves one of several threads for seconds."""
     soak = Soak(boot(smp=CPUS, oracle=True), SEED)
     soak.run(ACCESSES, None)
     judge = soak.judge
