@@ -11,6 +11,7 @@ where one must not.
 from __future__ import annotations
 
 import contextlib
+import itertools
 import re
 import sys
 from collections.abc import Iterator
@@ -37,6 +38,7 @@ COMPLAINT = re.compile(r"\bERROR\b|WARNING|\bBUG\b|\bINFO: (?!NMI handler)|KASAN
 _PATIENCE = 300.0
 _PARAMETER = "/sys/module/kgdbts/parameters/kgdbts"
 _END = "Unregistered I/O driver kgdbts"
+_runs = itertools.count(1)
 
 
 class EnduranceError(RigError):
@@ -54,7 +56,7 @@ def busy(target: Target) -> Iterator[None]:
     target.trigger.load()
     loads = ["while :; do /bin/true; done", "while :; do ls -lR /sys/kernel /proc/self > /dev/null 2>&1; done"]
     for cpu in range(target.smp):
-        line = trigger.random_line(1 + cpu, 100_000, 1024, offset=1024 * cpu % trigger.BUFFER_SIZE, cpu=cpu)
+        line = trigger.random_line(1 + cpu, 1_000, 1024, offset=1024 * cpu % trigger.BUFFER_SIZE, cpu=cpu)
         target.console.run(f"{trigger.forever(line)} &")
         for load in loads:
             # Bound to its CPU, so that none is idle.
@@ -67,6 +69,9 @@ def kgdbts(target: Target, tests: str, line: Progress) -> str:
     """Run kgdbts once, to its end; the kernel log since, which has no complaint in it (EnduranceError)."""
     console = target.console
     console.run("dmesg -c > /dev/null; exec 3< /dev/kmsg")
+    # That begins with the oldest record there is, whatever dmesg has cleared.
+    mark = f"rig: run {next(_runs)}"
+    console.run(f"echo '{mark}' > /dev/kmsg; grep -m 1 '{mark}$' <&3")
     console.run(f"echo kgdbts={tests} > {_PARAMETER} & t=$!")
     while True:
         # A record at a time, as it is written: what is behind the match stays for the next grep.

@@ -28,9 +28,6 @@ _STOP_SECONDS = 5.0
 #: late, and a host can be late by milliseconds.  1200 is the lowest rate that kgdboc takes.
 _KGDB_BAUD = 1200
 
-#: An instruction takes 2 to this power ns of the guest's time, where it is counted: about what it takes in truth.
-_INSTRUCTION_SHIFT = 4
-
 KGDBOC = ("late", "early", "none")
 
 
@@ -242,7 +239,7 @@ class Machine:
             return ["-chardev", ",".join([f"socket,id={name},path={_escaped(path)},server=on,wait=off", *options])]
 
         turns = ["-accel", "tcg,thread=multi"] if self._parallel else \
-            ["-accel", "tcg,thread=single", "-icount", f"shift={_INSTRUCTION_SHIFT}"]
+            ["-accel", "tcg,thread=single", "-icount", f"shift={_instruction_shift(self._smp)}"]
         command = [self._arch.qemu, *self._arch.machine, *turns, "-smp", str(self._smp), "-m", str(self._memory_mb), "-no-user-config", "-nodefaults", "-display", "none", "-no-reboot", "-S",
                    "-kernel", str(self.kernel.image), "-initrd", str(root), "-append", self.command_line,
                    "-chardev", f"socket,id=rig,fd={monitor_fd}", "-mon", "chardev=rig,mode=control",
@@ -261,6 +258,14 @@ class Machine:
         if self._process is None:
             raise MachineError("the machine is not running: start() it first")
         return self._process
+
+
+def _instruction_shift(smp: int) -> int:
+    """Which power of two an instruction takes in ns, by the guest's clock: about what it takes in truth.
+
+    That is 16 ns on one CPU.  Several execute as many instructions in the same time.
+    """
+    return max(4 - (smp - 1).bit_length(), 0)
 
 
 def _escaped(path: Path) -> str:

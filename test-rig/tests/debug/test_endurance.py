@@ -11,7 +11,7 @@ from kgdbrig.build import Kernel
 from kgdbrig.progress import Progress
 
 #: As endurance.TESTS, for about a minute.
-TESTS = ("V1F200I100", "V1S1000I100")
+TESTS = ("V1F100I100", "V1S500I100")
 
 
 @pytest.mark.one_version
