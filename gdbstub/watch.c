@@ -3,8 +3,8 @@
  * The watchpoint table: what gdb asked for, and the slots that serve it.
  *
  * The table is the truth. CPUs are brought in line with it when they leave
- * the debugger (kgdb_correct_hw_break()) and when they come online; nothing
- * here touches a debug register.
+ * the debugger (kgdb_correct_hw_break()) and when they start; nothing here
+ * touches a debug register.
  *
  * gdb takes all watchpoints out at each stop and puts them back, in whatever
  * order, before it continues. Setting and removing therefore only says what
@@ -22,7 +22,11 @@
 #include <linux/kprobes.h>
 #include <linux/percpu.h>
 #include <linux/smp.h>
+#include <linux/stop_machine.h>
 #include <linux/string.h>
+
+#include <asm/barrier.h>
+#include <asm/sections.h>
 
 #include "../debug_core.h"
 #include "watch.h"
@@ -39,11 +43,13 @@
  *      what is watched later has a higher one
  * @wanted: CPUs are to arm it; settled by kgdb_watch_settle()
  * @reserved: accounted for with the perf layer
+ * @early: reserved when there was no perf layer yet, and not accounted for
  */
 struct kgdb_slot_state {
 	unsigned int id;
 	bool wanted;
 	bool reserved;
+	bool early;
 };
 
 /* Free entries are of type KGDB_WATCH_SOFTWARE */
@@ -68,8 +74,14 @@ static struct kgdb_watch_spec candidates[KGDB_WATCH_MAX];
 static struct kgdb_slot_spec slot_specs[KGDB_HW_SLOTS];
 static struct kgdb_slot_state slots[KGDB_HW_SLOTS];
 
-/* Changes when CPUs have to be brought in line with the table */
+/*
+ * Changes when CPUs have to be brought in line with the table; odd while that
+ * is being settled
+ */
 static unsigned int settled;
+
+/* The kernel's init section is not there any more */
+static bool init_mem_freed;
 
 /* Why the last watchpoint was refused */
 static char refusal[96];
@@ -212,10 +224,12 @@ static int reserve(unsigned int wanted, unsigned int *claimed)
 	for (i = 0; i < KGDB_HW_SLOTS && reserved_slots() < wanted; i++) {
 		if (slots[i].reserved)
 			continue;
-		err = kgdb_arch_slot_reserve(i);
+		/* There is nobody to share them with then */
+		err = dbg_is_early ? 0 : kgdb_arch_slot_reserve(i);
 		if (err)
 			return err;
 		slots[i].reserved = true;
+		slots[i].early = dbg_is_early;
 		*claimed |= BIT(i);
 	}
 	return 0;
@@ -226,8 +240,10 @@ static void release(unsigned int claimed)
 	int i;
 
 	for (i = 0; i < KGDB_HW_SLOTS; i++) {
-		if (claimed & BIT(i))
-			slots[i].reserved = !kgdb_arch_slot_release(i);
+		if (!(claimed & BIT(i)))
+			continue;
+		slots[i].reserved = !slots[i].early && !kgdb_arch_slot_release(i);
+		slots[i].early = false;
 	}
 }
 
@@ -267,15 +283,29 @@ static bool own_data(const struct kgdb_slot_spec *spec)
 	       kgdb_overlaps(addr, len, slot_specs, sizeof(slot_specs)) ||
 	       kgdb_overlaps(addr, len, slots, sizeof(slots)) ||
 	       kgdb_overlaps(addr, len, &settled, sizeof(settled)) ||
+	       kgdb_overlaps(addr, len, &init_mem_freed, sizeof(init_mem_freed)) ||
 	       kgdb_overlaps(addr, len, refusal, sizeof(refusal)) ||
 	       kgdb_hit_owns(addr, len) || dbg_owns(addr, len) ||
 	       gdbstub_owns(addr, len);
+}
+
+/*
+ * gdb knows nothing of it, and puts back what was dropped. On 64 bit nobody
+ * gets the memory at these addresses again; on 32 bit somebody may, and may
+ * well be the one to watch.
+ */
+static bool in_freed_init_mem(unsigned long addr, unsigned long len)
+{
+	return init_mem_freed && IS_ENABLED(CONFIG_64BIT) &&
+	       init_section_intersects((void *)addr, len);
 }
 
 static const char *check_slot(const struct kgdb_slot_spec *spec)
 {
 	const char *why = kgdb_arch_slot_check(spec);
 
+	if (!why && in_freed_init_mem(spec->addr, spec->len))
+		why = "the kernel has freed this memory";
 	if (!why && spec->type != KGDB_WATCH_EXECUTE && own_data(spec))
 		why = "the debugger itself uses this memory";
 	return why;
@@ -345,8 +375,6 @@ static int insert(const struct kgdb_watch_spec *spec)
 	struct kgdb_watch_spec *watch = free_watch(spec);
 	int err;
 
-	if (dbg_is_early)
-		return refuse(-EBUSY, "the hardware slots are not set up this early in boot");
 	if (!watch)
 		return refuse(-ENOSPC, "the watchpoint table is full");
 
@@ -408,6 +436,9 @@ int kgdb_remove_hw_break(unsigned long addr, int len, enum kgdb_bptype bptype)
 	struct kgdb_watch_spec spec = watch_spec(addr, len, bptype);
 	struct kgdb_watch_spec *watch = find_watch(&spec);
 
+	/* That it is gone has been said when the memory was freed */
+	if (!watch && in_freed_init_mem(addr, len))
+		return 0;
 	if (!watch) {
 		pr_err("%s at 0x%lx, length %d, not removed: there is none\n",
 		       kgdb_type_name(spec.type), addr, len);
@@ -476,16 +507,21 @@ static void place(const struct kgdb_slot_spec *spec)
 /**
  * kgdb_watch_settle() - decide which slot serves what from now on
  *
+ * A CPU that starts is not held by anybody: it looks at the table while
+ * kgdb_watch_settled() is even, and again if that has changed meanwhile.
+ *
  * Context: master CPU about to leave the debugger, all others held; or with
- * kgdb unregistered.
+ * all CPUs kept out of it.
  */
 void kgdb_watch_settle(void)
 {
 	struct kgdb_slot_spec all[KGDB_HW_SLOTS];
-	unsigned int i, count = all_specs(all), kept = 0;
+	unsigned int i, count = all_specs(all), kept = 0, before = settled;
 	struct kgdb_slot_spec *spec;
 	bool changed = settle_watches();
 
+	WRITE_ONCE(settled, before + 1);
+	smp_wmb(); /* Pairs with kgdb_watch_settled() */
 	for (i = 0; i < KGDB_HW_SLOTS; i++) {
 		if (!slots[i].wanted)
 			continue;
@@ -503,8 +539,8 @@ void kgdb_watch_settle(void)
 		place(&all[i]);
 		changed = true;
 	}
-	if (changed)
-		WRITE_ONCE(settled, settled + 1);
+	smp_wmb(); /* Pairs with kgdb_watch_settled() */
+	WRITE_ONCE(settled, changed ? before + 2 : before);
 }
 
 /**
@@ -523,11 +559,17 @@ NOKPROBE_SYMBOL(kgdb_watch_newest);
  * kgdb_watch_settled() - which state of the table CPUs are to be in line with
  *
  * Context: any CPU.
- * Return: a number that changes whenever kgdb_slot_wanted() answers otherwise.
+ * Return: a number that changes whenever kgdb_slot_wanted() answers otherwise;
+ * odd while the answer may be anything. It is 0 until something is set.
  */
 unsigned int kgdb_watch_settled(void)
 {
-	return READ_ONCE(settled);
+	unsigned int number;
+
+	smp_rmb(); /* Pairs with kgdb_watch_settle() */
+	number = READ_ONCE(settled);
+	smp_rmb(); /* Pairs with kgdb_watch_settle() */
+	return number;
 }
 NOKPROBE_SYMBOL(kgdb_watch_settled);
 
@@ -571,7 +613,8 @@ bool kgdb_watch_match(struct kgdb_access *access, const unsigned int *id,
  * @id: set to what the slot watches, if it is wanted
  *
  * Context: any CPU, interrupts off. The table does not change meanwhile: the
- * master waits for all CPUs to leave the debugger.
+ * master waits for all CPUs to leave the debugger. For a CPU that starts see
+ * kgdb_watch_settle().
  * Return: what the slot is to be programmed to, or NULL for nothing.
  */
 const struct kgdb_slot_spec *kgdb_slot_wanted(unsigned int slot,
@@ -621,19 +664,6 @@ void kgdb_remove_all_hw_break(void)
 }
 
 /**
- * kgdb_remove_every_hw_break() - remove what either debugger has set
- *
- * Context: kgdb unregistered.
- */
-void kgdb_remove_every_hw_break(void)
-{
-	int i;
-
-	for (i = 0; i < KGDB_WATCH_MAX; i++)
-		watches[i].type = KGDB_WATCH_SOFTWARE;
-}
-
-/**
  * kgdb_correct_hw_break() - kgdb_arch.correct_hw_break
  *
  * Brings this CPU's registers in line with the table. The master leaves last;
@@ -648,3 +678,170 @@ void kgdb_correct_hw_break(void)
 		kgdb_release_idle_slots();
 }
 NOKPROBE_SYMBOL(kgdb_correct_hw_break);
+
+/*
+ * Outside of the debugger: nobody may enter it while the table changes, and
+ * this CPU may hit nothing, since it would wait for itself.
+ */
+
+static unsigned long change_begin(void)
+{
+	unsigned long flags;
+
+	local_irq_save(flags);
+	kgdb_arch_slots_suspend();
+	dbg_keep_out();
+	return flags;
+}
+
+static void change_end(unsigned long flags)
+{
+	dbg_let_in();
+	kgdb_arch_slots_resume();
+	local_irq_restore(flags);
+}
+
+static void sync_cpu(void *unused)
+{
+	kgdb_arch_slots_sync();
+}
+
+static int release_idle(void *unused)
+{
+	unsigned long flags = change_begin();
+
+	kgdb_release_idle_slots();
+	change_end(flags);
+	return 0;
+}
+
+/* Remove what has a byte of a region; how many, and what, for the log */
+static unsigned int drop(unsigned long addr, unsigned long len,
+			 struct kgdb_watch_spec *dropped)
+{
+	unsigned int i, count = 0;
+
+	for (i = 0; i < KGDB_WATCH_MAX; i++) {
+		if (!in_use(&watches[i]) ||
+		    !kgdb_overlaps(addr, len, (void *)watches[i].addr,
+				   watches[i].len))
+			continue;
+		dropped[count++] = watches[i];
+		watches[i].type = KGDB_WATCH_SOFTWARE;
+	}
+	if (count)
+		kgdb_watch_settle();
+	return count;
+}
+
+/* All CPUs are brought in line with the table; then perf can have the slots */
+static void apply(void)
+{
+	on_each_cpu(sync_cpu, NULL, 1);
+	/* With all CPUs held, nobody takes perf's lock after it is looked at */
+	stop_machine(release_idle, NULL, NULL);
+}
+
+static void forget(unsigned long addr, unsigned long len, bool *gone)
+{
+	struct kgdb_watch_spec dropped[KGDB_WATCH_MAX];
+	unsigned long flags = change_begin();
+	unsigned int i, count = drop(addr, len, dropped);
+
+	if (gone)
+		*gone = true;
+	change_end(flags);
+
+	for (i = 0; i < count; i++)
+		pr_info("%s at 0x%lx, length %lu, removed: its memory is freed\n",
+			kgdb_type_name(dropped[i].type), dropped[i].addr,
+			dropped[i].len);
+	if (count)
+		apply();
+}
+
+/**
+ * kgdb_watch_freed() - drop the watchpoints on memory that is about to be freed
+ * @base: the memory
+ * @size: its number of bytes; may be 0
+ *
+ * Whoever gets the memory next does not stop the machine. gdb is not told: it
+ * may put them back at its next stop, and then wants them there.
+ *
+ * Context: process, interrupts on.
+ */
+void kgdb_watch_freed(const void *base, unsigned long size)
+{
+	if (size && kgdb_watch_settled())
+		forget((unsigned long)base, size, NULL);
+}
+
+/**
+ * kgdb_watch_free_init_mem() - drop the watchpoints on the kernel's init section
+ *
+ * Context: process, interrupts on; the section is about to be freed.
+ */
+void kgdb_watch_free_init_mem(void)
+{
+	if (kgdb_watch_settled())
+		forget((unsigned long)__init_begin, __init_end - __init_begin,
+		       &init_mem_freed);
+	else
+		init_mem_freed = true;
+}
+
+/**
+ * kgdb_remove_every_hw_break() - remove what either debugger has set
+ *
+ * Context: process, interrupts on; kgdb unregistered.
+ */
+void kgdb_remove_every_hw_break(void)
+{
+	struct kgdb_watch_spec dropped[KGDB_WATCH_MAX];
+	unsigned long flags;
+
+	if (!kgdb_watch_settled())
+		return;
+
+	flags = change_begin();
+	drop(0, ULONG_MAX, dropped);
+	change_end(flags);
+	apply();
+}
+
+/**
+ * kgdb_watch_late() - make ordinary slots of those that were set early in boot
+ *
+ * Each is accounted for with the perf layer, and handed over to it as it is,
+ * with the register armed. One that perf does not account for stays armed all
+ * the same.
+ *
+ * Context: the boot CPU, when the kernel is past early boot and there is no
+ * other CPU yet.
+ */
+void kgdb_watch_late(void)
+{
+	unsigned int i, refused = 0;
+	unsigned long flags;
+	char text[96];
+
+	if (!reserved_slots())
+		return;
+
+	flags = change_begin();
+	for (i = 0; i < KGDB_HW_SLOTS; i++) {
+		if (slots[i].early && !kgdb_arch_slot_reserve(i))
+			slots[i].early = false;
+		refused += slots[i].early;
+	}
+	kgdb_arch_slots_hand_over();
+	change_end(flags);
+	if (!refused)
+		return;
+
+	scnprintf(text, sizeof(text),
+		  "KGDB: perf does not account for %u early slot%s, which stay%s armed\n",
+		  refused, refused == 1 ? "" : "s", refused == 1 ? "s" : "");
+	printk(KERN_ERR "%s", text);
+	dbg_tell_gdb(text);
+}

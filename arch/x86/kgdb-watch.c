@@ -9,6 +9,11 @@
  * are ours alone: the perf core never sees, schedules, throttles or drops
  * them. It knows of them only what the accounting says, and that
  * perf_bp_event() hands their hits to kgdb_watch_perf_event().
+ *
+ * Early in boot, up to dbg_late_init(), there is one CPU and no perf, and what
+ * arch_install_hw_breakpoint() records would not survive the move of the
+ * per-CPU areas. The registers are written directly until then, and the hits
+ * found in DR6 by kgdb_dr6_done().
  */
 #include <linux/bits.h>
 #include <linux/compiler.h>
@@ -17,6 +22,7 @@
 #include <linux/hw_breakpoint.h>
 #include <linux/init.h>
 #include <linux/irqflags.h>
+#include <linux/kallsyms.h>
 #include <linux/kernel.h>
 #include <linux/kgdb.h>
 #include <linux/kgdb_watch.h>
@@ -30,8 +36,10 @@
 #include <asm/cpu_entry_area.h>
 #include <asm/cpufeature.h>
 #include <asm/debugreg.h>
+#include <asm/desc.h>
 #include <asm/hw_breakpoint.h>
 #include <asm/processor.h>
+#include <asm/sections.h>
 
 #include "../../../kernel/debug/watchpoint/match.h"
 
@@ -41,17 +49,19 @@
  * @id: names what it watches
  * @reg: which debug register, while @installed
  * @installed: @event holds a debug register
+ * @early: which hw_breakpoint.c knows nothing of
  */
 struct kgdb_slot_event {
 	struct perf_event event;
 	unsigned int id;
 	unsigned int reg;
 	bool installed;
+	bool early;
 };
 
 static DEFINE_PER_CPU(struct kgdb_slot_event, slot_events[KGDB_HW_SLOTS]);
 
-/* The state of the table that this CPU is in line with, and its newest id */
+/* The state of the table that this CPU is in line with, if any; its newest id */
 static DEFINE_PER_CPU(unsigned int, synced);
 static DEFINE_PER_CPU(unsigned int, newest);
 
@@ -129,13 +139,21 @@ static void encode(const struct kgdb_slot_spec *spec,
 	}
 }
 
-/* The processor reads it through the cpu_entry_area, the kernel writes it here */
+/*
+ * The processor reads it through the cpu_entry_area, the kernel writes it
+ * elsewhere. Early in boot there is one address only.
+ */
 static bool in_idt(const struct kgdb_slot_spec *spec)
 {
 	unsigned int level;
 	pte_t *pte = lookup_address(CPU_ENTRY_AREA_RO_IDT, &level);
+	struct desc_ptr idt;
 	phys_addr_t phys;
 
+	store_idt(&idt);
+	if (kgdb_overlaps(spec->addr, spec->len, (void *)idt.address,
+			  idt.size + 1))
+		return true;
 	if (!pte)
 		return false;
 	phys = (phys_addr_t)pte_pfn(*pte) << PAGE_SHIFT;
@@ -165,6 +183,37 @@ static const char *check_data(const struct kgdb_slot_spec *spec)
 	return NULL;
 }
 
+#ifdef CONFIG_KPROBES
+/*
+ * Kprobes makes a list of where it must not probe when the initcalls begin.
+ * Until then see what that will be made from.
+ */
+static bool in_debugger_text(unsigned long addr)
+{
+	unsigned long size, offset, *entry;
+
+	if (system_state >= SYSTEM_FREEING_INITMEM)
+		return false;
+	if (addr >= (unsigned long)__noinstr_text_start &&
+	    addr < (unsigned long)__noinstr_text_end)
+		return true;
+	if (!kallsyms_lookup_size_offset(addr, &size, &offset))
+		return false;
+	for (entry = __start_kprobe_blacklist; entry < __stop_kprobe_blacklist;
+	     entry++) {
+		if (*entry == addr - offset)
+			return true;
+	}
+	return false;
+}
+#else
+/* Breakpoints in the kernel's text are all refused then */
+static bool in_debugger_text(unsigned long addr)
+{
+	return true;
+}
+#endif
+
 const char *kgdb_arch_slot_check(const struct kgdb_slot_spec *spec)
 {
 	struct arch_hw_breakpoint hw = { };
@@ -177,7 +226,8 @@ const char *kgdb_arch_slot_check(const struct kgdb_slot_spec *spec)
 		return "the address is not canonical";
 #endif
 	encode(spec, &attr);
-	if (hw_breakpoint_arch_parse(NULL, &attr, &hw))
+	if (hw_breakpoint_arch_parse(NULL, &attr, &hw) ||
+	    (spec->type == KGDB_WATCH_EXECUTE && in_debugger_text(spec->addr)))
 		return spec->type == KGDB_WATCH_EXECUTE ?
 			"a breakpoint there would stop the debugger itself" :
 			"the exception entry code uses this memory";
@@ -244,13 +294,36 @@ void kgdb_arch_slot_setup(unsigned int slot, const struct kgdb_slot_spec *spec)
 	slot_config[slot].hw = hw;
 }
 
+/*
+ * Early slots have the registers in the order in which they are installed, as
+ * arch_install_hw_breakpoint() would give them. Breakpoints are disabled; who
+ * enables them takes cpu_dr7.
+ */
+static void install_early(struct kgdb_slot_event *slot)
+{
+	hw_breakpoint_write(ffz(this_cpu_read(kgdb_db.regs)),
+			    &slot->event.hw.info);
+}
+NOKPROBE_SYMBOL(install_early);
+
+static void uninstall_early(struct kgdb_slot_event *slot)
+{
+	const struct arch_hw_breakpoint *hw = &slot->event.hw.info;
+
+	this_cpu_and(cpu_dr7, ~encode_dr7(slot->reg, hw->len, hw->type));
+}
+NOKPROBE_SYMBOL(uninstall_early);
+
 static void uninstall(unsigned int i)
 {
 	struct kgdb_slot_event *slot = this_cpu_ptr(&slot_events[i]);
 
 	if (!slot->installed)
 		return;
-	arch_uninstall_hw_breakpoint(&slot->event);
+	if (slot->early)
+		uninstall_early(slot);
+	else
+		arch_uninstall_hw_breakpoint(&slot->event);
 	slot->installed = false;
 }
 NOKPROBE_SYMBOL(uninstall);
@@ -263,7 +336,10 @@ static void install(unsigned int i, unsigned int id)
 	slot->event.attr = slot_config[i].attr;
 	slot->event.hw.info = slot_config[i].hw;
 	slot->id = id;
-	if (arch_install_hw_breakpoint(&slot->event))
+	slot->early = dbg_is_early;
+	if (slot->early)
+		install_early(slot);
+	else if (arch_install_hw_breakpoint(&slot->event))
 		return;
 	slot->installed = true;
 	bits = this_cpu_read(cpu_dr7) & ~before;
@@ -367,18 +443,60 @@ void kgdb_step_done(struct pt_regs *regs)
 }
 NOKPROBE_SYMBOL(kgdb_step_done);
 
+/**
+ * kgdb_dr6_done() - take the hits that nobody has handed on
+ * @regs: of #DB
+ * @dr6: what has been found there, as far as it was not dealt with
+ *
+ * Those of early slots: hw_breakpoint_handler() is not there yet, or knows
+ * nothing of them.
+ *
+ * Context: #DB, after hw_breakpoint_handler(), interrupts off.
+ */
+void kgdb_dr6_done(struct pt_regs *regs, unsigned long dr6)
+{
+	struct kgdb_slot_event *slot = this_cpu_ptr(slot_events);
+	unsigned int hits = this_cpu_read(kgdb_db.read) &
+			    ~this_cpu_read(kgdb_db.taken);
+	int i;
+
+	for (i = 0; i < KGDB_HW_SLOTS; i++) {
+		if (!slot[i].installed || !slot[i].early ||
+		    !(hits & BIT(slot[i].reg)))
+			continue;
+		if (slot[i].event.hw.info.type == X86_BREAKPOINT_EXECUTE) {
+			/* The step is first, and the breakpoint then hits */
+			if (dr6 & DR_STEP)
+				continue;
+			regs->flags |= X86_EFLAGS_RF;
+		}
+		kgdb_hit_record(i, slot[i].id, this_cpu_read(newest));
+	}
+	this_cpu_write(kgdb_db.read, 0);
+}
+NOKPROBE_SYMBOL(kgdb_dr6_done);
+
+/*
+ * The table stays as it is for who leaves the debugger, and changes now and
+ * then for a CPU that starts, and while memory is freed on another CPU.
+ */
 static void update_registers(void)
 {
+	unsigned int number;
+
 	do {
 		this_cpu_write(kgdb_db.deferred, false);
 		kgdb_regs_begin();
-		this_cpu_write(synced, kgdb_watch_settled());
+		while ((number = kgdb_watch_settled()) & 1)
+			cpu_relax();
+		this_cpu_write(synced, number);
 		this_cpu_write(newest, kgdb_watch_newest());
 		uninstall_all();
 		install_wanted();
 		barrier();
 		this_cpu_dec(kgdb_db.busy);
-	} while (this_cpu_read(kgdb_db.deferred));
+	} while (this_cpu_read(kgdb_db.deferred) ||
+		 kgdb_watch_settled() != number);
 }
 NOKPROBE_SYMBOL(update_registers);
 
@@ -441,7 +559,8 @@ NOKPROBE_SYMBOL(kgdb_regs_end);
  */
 bool kgdb_late_nmi(void)
 {
-	if (this_cpu_read(synced) == kgdb_watch_settled())
+	if (this_cpu_read(kgdb_db.table) ||
+	    this_cpu_read(synced) == kgdb_watch_settled())
 		return false;
 	kgdb_arch_slots_sync();
 	return true;
@@ -542,28 +661,85 @@ noinstr void kgdb_nmi_end(void)
 	this_cpu_write(kgdb_db.nmi_armed, false);
 }
 
-/*
- * The registers lost their contents while the CPU was down. It may have been
- * rounded up, and have armed them again, after it was told to go.
+/**
+ * kgdb_cpu_starting() - this CPU's debug registers have been reset
+ *
+ * What it had when it went offline it has no more.
+ *
+ * Context: cpu_init(), interrupts off.
  */
+void kgdb_cpu_starting(void)
+{
+	/* Nothing was ever set: the registers are not touched */
+	if (!kgdb_watch_settled())
+		return;
+
+	this_cpu_write(synced, 0);
+	kgdb_arch_slots_sync();
+}
+
+/**
+ * kgdb_percpu_copied() - a CPU's per-CPU area has been made
+ * @cpu: whose; the boot CPU uses it from now on
+ *
+ * It is a copy of what the boot CPU had when the copying began.
+ *
+ * Context: setup_per_cpu_areas(), interrupts off.
+ */
+void __init kgdb_percpu_copied(unsigned int cpu)
+{
+	if (!kgdb_watch_settled())
+		return;
+
+	if (cpu == smp_processor_id()) {
+		set_debugreg(KGDB_DR7_DISABLED, 7);
+		kgdb_arch_slots_sync();
+		return;
+	}
+	per_cpu(cpu_dr7, cpu) = 0;
+	per_cpu(synced, cpu) = 0;
+	memset(per_cpu_ptr(&kgdb_db, cpu), 0, sizeof(kgdb_db));
+	memset(per_cpu_ptr(slot_events, cpu), 0, sizeof(slot_events));
+}
+
+void kgdb_arch_slots_suspend(void)
+{
+	/* An NMI handler is not armed then: see kgdb_nmi_begin() */
+	kgdb_db_save();
+	this_cpu_write(kgdb_db.table, true);
+	barrier();
+	set_debugreg(KGDB_DR7_DISABLED, 7);
+}
+NOKPROBE_SYMBOL(kgdb_arch_slots_suspend);
+
+void kgdb_arch_slots_resume(void)
+{
+	this_cpu_dec(kgdb_db.depth);
+	this_cpu_write(kgdb_db.changed, false);
+	this_cpu_write(kgdb_db.table, false);
+	kgdb_arch_slots_sync();
+}
+NOKPROBE_SYMBOL(kgdb_arch_slots_resume);
+
+void kgdb_arch_slots_hand_over(void)
+{
+	struct kgdb_slot_event *slot = this_cpu_ptr(slot_events);
+	int i;
+
+	for (i = 0; i < KGDB_HW_SLOTS; i++) {
+		if (slot[i].installed && slot[i].early)
+			slot[i].early = hw_breakpoint_adopt(&slot[i].event,
+							    slot[i].reg);
+	}
+}
+
+/* What was settled since the CPU started; it was not held by the debugger yet */
 static int sync_online(unsigned int cpu)
 {
 	unsigned long flags;
 
 	local_irq_save(flags);
-	uninstall_all();
-	this_cpu_write(synced, kgdb_watch_settled() - 1);
 	kgdb_arch_slots_sync();
-	local_irq_restore(flags);
-	return 0;
-}
-
-static int uninstall_offline(unsigned int cpu)
-{
-	unsigned long flags;
-
-	local_irq_save(flags);
-	uninstall_all();
 	local_irq_restore(flags);
 	return 0;
 }
@@ -580,7 +756,17 @@ static bool is_qemu_tcg(void)
 }
 
 /**
- * kgdb_arch_late() - get ready to arm CPUs that come online later
+ * kgdb_arch_watch_init() - learn what processor this is
+ *
+ * Context: kgdb gets its first I/O driver, which may be early in boot.
+ */
+void kgdb_arch_watch_init(void)
+{
+	emulated = is_qemu_tcg();
+}
+
+/**
+ * kgdb_arch_late() - make ordinary slots of early ones
  *
  * Context: process, once kgdb has an I/O driver and the kernel is past early
  * boot.
@@ -590,22 +776,17 @@ void kgdb_arch_late(void)
 	static bool registered;
 	int err;
 
+	kgdb_watch_late();
 	if (registered)
 		return;
-	emulated = is_qemu_tcg();
 
 	err = cpuhp_setup_state_nocalls(CPUHP_AP_ONLINE_DYN, "kgdb:watchpoint",
-					sync_online, uninstall_offline);
+					sync_online, NULL);
 	if (err < 0)
 		pr_err("KGDB: no watchpoints on CPUs that come online later: error %d\n",
 		       err);
 	else
 		registered = true;
-}
-
-static void sync_cpu(void *unused)
-{
-	kgdb_arch_slots_sync();
 }
 
 /**
@@ -618,7 +799,4 @@ static void sync_cpu(void *unused)
 void kgdb_arch_watch_exit(void)
 {
 	kgdb_remove_every_hw_break();
-	kgdb_watch_settle();
-	on_each_cpu(sync_cpu, NULL, 1);
-	kgdb_release_idle_slots();
 }

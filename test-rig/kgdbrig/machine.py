@@ -28,7 +28,7 @@ _STOP_SECONDS = 5.0
 #: late, and a host can be late by milliseconds.  1200 is the lowest rate that kgdboc takes.
 _KGDB_BAUD = 1200
 
-KGDBOC = ("late", "early", "none")
+KGDBOC = ("late", "early", "wait", "none")
 
 
 class Machine:
@@ -45,8 +45,9 @@ class Machine:
     oracle    the control socket of the oracle plugin, with oracle=True
 
     `kgdboc` says when the guest's debugger takes the second port: "late" with
-    its driver, "early" before anything else and waiting there for gdb, or
-    "none" never.  `append` is added to the kernel's command line.
+    its driver, "wait" likewise and waiting there for gdb, "early" before
+    anything else and waiting there, or "none" never.  `append` is added to the
+    kernel's command line.  With `kaslr` the kernel is not where vmlinux says.
 
     `parallel` gives each virtual CPU a thread of the host.  Without it they
     take turns in one, so that nothing happens at the same instant, but a CPU
@@ -62,7 +63,7 @@ class Machine:
     """
 
     def __init__(self, kernel: Kernel, *, smp: int = 1, kgdboc: str = "late", append: str = "",
-                 oracle: bool = False, memory_mb: int = 512, parallel: bool = True,
+                 oracle: bool = False, memory_mb: int = 512, parallel: bool = True, kaslr: bool = False,
                  state: Path | None = None) -> None:
         if kgdboc not in KGDBOC:
             raise RigError(f"kgdboc is one of {', '.join(KGDBOC)}, not {kgdboc}")
@@ -75,6 +76,7 @@ class Machine:
         self._with_oracle = oracle
         self._memory_mb = memory_mb
         self._parallel = parallel
+        self._kaslr = kaslr
         self._state = state
         self._arch = arches.find(kernel.arch)
         self._process: subprocess.Popen[bytes] | None = None
@@ -100,8 +102,10 @@ class Machine:
         """The kernel's."""
         arch = self._arch
         late = f"kgdboc={arch.kgdb_tty},{_KGDB_BAUD}"
-        kgdboc = {"late": late, "early": f"{arch.early} kgdboc_earlycon kgdbwait {late}", "none": ""}[self._kgdboc]
-        return " ".join(filter(None, (f"console={arch.console_tty},115200 nokaslr", kgdboc, self._append)))
+        kgdboc = {"late": late, "early": f"{arch.early} kgdboc_earlycon kgdbwait {late}", "wait": f"kgdbwait {late}",
+                  "none": ""}[self._kgdboc]
+        return " ".join(filter(None, (f"console={arch.console_tty},115200", "" if self._kaslr else "nokaslr", kgdboc,
+                                      self._append)))
 
     def start(self, before_first_instruction: Callable[[Machine], None] | None = None) -> None:
         """Boot.  Returns when QEMU runs the guest and all sockets accept clients.

@@ -119,6 +119,14 @@ class Oracle:
         """Guest instructions so far, all vCPUs."""
         return int(self._ask("count"))
 
+    def debug_register_writes(self) -> int:
+        """How many instructions so far wrote a debug register, all vCPUs."""
+        return int(self._ask("debugreg"))
+
+    def visits(self, pc: int) -> int:
+        """How often an instruction was executed since this was asked first, which must be before it is."""
+        return int(self._ask(f"visits {pc:x}"))
+
     @staticmethod
     def _access(line: str) -> Access:
         index, vcpu, instruction, pc, next_pc, addr, size, direction = line.split()

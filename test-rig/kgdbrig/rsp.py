@@ -7,8 +7,11 @@ KGDB has no QStartNoAckMode.
 
 from __future__ import annotations
 
+import contextlib
+import queue
 import re
 import socket
+import threading
 from collections import deque
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -77,6 +80,10 @@ class Rsp:
     Payloads are str, one character a byte (latin-1), without "$" and checksum,
     escapes and runs resolved.  All timeouts are in seconds; RigTimeout shows
     the last packets.
+
+    What comes is taken from the socket at once, by a thread, whether or not
+    anybody waits for it: early in boot the line is a console as well, and a
+    guest that cannot write to that stands still.
     """
 
     def __init__(self, path: Path, arch: str = "x86_64") -> None:
@@ -84,6 +91,10 @@ class Rsp:
             raise RigError(f"no register layout for {arch}: known are {', '.join(_REGISTERS)}")
         self._arch = arch
         self._socket: socket.socket = connect(path, "the kgdb line")
+        self._socket.settimeout(None)
+        self._received: queue.SimpleQueue[bytes] = queue.SimpleQueue()
+        self._reader = threading.Thread(target=self._read, name="rsp", daemon=True)
+        self._reader.start()
         self._framer = Framer()
         self._units: deque[Unit] = deque()
         self._replies: deque[str] = deque()
@@ -101,13 +112,15 @@ class Rsp:
         self.close()
 
     def close(self) -> None:
+        with contextlib.suppress(OSError):
+            self._socket.shutdown(socket.SHUT_RDWR)  # which ends the thread
+        self._reader.join()
         self._socket.close()
 
     def send_raw(self, data: bytes) -> None:
         """Put bytes on the line as they are."""
         self._seen.append(f"> {data!r}")
         try:
-            self._socket.settimeout(_ACK_SECONDS)
             self._socket.sendall(data)
         except OSError as error:
             raise RspError(f"cannot send {data!r}: {error}; last seen:\n{self.tail()}") from error
@@ -219,16 +232,21 @@ class Rsp:
         if unit.valid:
             self._replies.append(decode(unit.body).decode("latin-1"))
 
+    def _read(self) -> None:
+        """Move what comes to where _unit() finds it, and b"" at the end."""
+        with contextlib.suppress(OSError):
+            while received := self._socket.recv(65536):
+                self._received.put(received)
+        self._received.put(b"")
+
     def _unit(self, deadline: Deadline, awaited: str) -> Unit:
         while not self._units:
             try:
-                self._socket.settimeout(max(deadline.left(), 0.001))
-                received = self._socket.recv(65536)
-            except TimeoutError as error:
+                received = self._received.get(timeout=max(deadline.left(), 0.001))
+            except queue.Empty as error:
                 raise RigTimeout(awaited, deadline.seconds, self.tail()) from error
-            except OSError as error:
-                raise RspError(f"no {awaited}: {error}; last seen:\n{self.tail()}") from error
             if not received:
+                self._received.put(b"")
                 raise RspError(f"no {awaited}: the line was closed; last seen:\n{self.tail()}")
             for unit in self._framer.feed(received):
                 self._seen.append(f"< {unit.raw!r}")

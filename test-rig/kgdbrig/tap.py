@@ -161,6 +161,21 @@ class Tap:
                 if not self._changed.wait(deadline.left()) and deadline.passed():
                     raise RigTimeout(awaited, timeout, self.tail())
 
+    def wait_text(self, text: bytes, timeout: float = 30, *, since: int = 0) -> None:
+        """Return when the target has said `text` after the mark `since`, outside of packets: a console's output.
+
+        RigTimeout after `timeout` seconds; RigError when the target closes the line first.
+        """
+        deadline = Deadline(timeout)
+        awaited = f"{text!r} on the kgdb line"
+        with self._changed:
+            while text not in b"".join(packet.raw for packet in self._packets[since:]
+                                       if packet.direction == FROM_KGDB and packet.kind is Kind.NOISE):
+                if self._target_gone:
+                    raise RigError(f"no {awaited}: the target closed it; last seen:\n{self.tail()}")
+                if not self._changed.wait(deadline.left()) and deadline.passed():
+                    raise RigTimeout(awaited, timeout, self.tail())
+
     def wait_client_gone(self, timeout: float = 10) -> None:
         """Return when there is no client; RigTimeout after `timeout` seconds."""
         with self._changed:

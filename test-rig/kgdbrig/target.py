@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import contextlib
 import re
+from collections.abc import Sequence
 from pathlib import Path
 from types import TracebackType
 
@@ -23,6 +24,9 @@ from kgdbrig.values import Values
 from kgdbrig.wait import Deadline
 from kgdbrig.wire import Kind
 
+#: What a kernel says that waits for its first debugger.
+_WAITS = "Waiting for connection from remote gdb"
+
 #: DR7's enable bits L0, G0 to L3, G3 (SDM vol. 3B, 18.2.4).
 DR7_ENABLE_MASK = 0xFF
 
@@ -30,7 +34,11 @@ DR7_ENABLE_MASK = 0xFF
 class Target:
     """A machine whose shell is at its prompt, with a tap on its kgdb line; a context manager.
 
-    What it starts (gdb, a raw client, an oracle client) ends with it.  report()
+    With kgdboc="early" or "wait" it waits for a debugger instead, at its first
+    stop; booted() is for the rest of its way.
+
+    The oracle counts the executions of the instructions at `visits` from
+    power-on.  What it starts (gdb, a raw client, an oracle client) ends with it.  report()
     has the last lines of all of them, for whoever finds that something is wrong.
 
     With `state` the guest goes on from where another one of the same arguments
@@ -38,21 +46,36 @@ class Target:
     """
 
     def __init__(self, kernel: Kernel, *, smp: int = 1, kgdboc: str = "late", append: str = "",
-                 oracle: bool = False, memory_mb: int = 512, parallel: bool = True,
-                 state: Path | None = None) -> None:
+                 oracle: bool = False, memory_mb: int = 512, parallel: bool = True, kaslr: bool = False,
+                 visits: Sequence[int] = (), state: Path | None = None) -> None:
         self.kernel = kernel
         self.smp = smp
         self.machine = Machine(kernel, smp=smp, kgdboc=kgdboc, append=append, oracle=oracle, memory_mb=memory_mb,
-                               parallel=parallel, state=state)
+                               parallel=parallel, kaslr=kaslr, state=state)
+        self._kgdboc = kgdboc
+        self._visits = visits
         self._stack = contextlib.ExitStack()
         self._gdbs: list[Gdb] = []
 
     def __enter__(self) -> Target:
         with contextlib.ExitStack() as stack:
-            stack.enter_context(self.machine)
-            self.console = stack.enter_context(Console(self.machine.console))
-            self.tap = stack.enter_context(Tap(self.machine.kgdb, self.machine.directory / "tap"))
-            self.console.wait_for_shell()
+            def listen(machine: Machine) -> None:
+                self.console = stack.enter_context(Console(machine.console))
+                self.tap = stack.enter_context(Tap(machine.kgdb, machine.directory / "tap"))
+                if machine.oracle is not None:
+                    with Oracle(machine.oracle) as witness:
+                        for pc in self._visits:
+                            witness.visits(pc)
+
+            stack.callback(self.machine.stop)
+            self.machine.start(listen)
+            # An early debugger's port is the only console at that time.
+            if self._kgdboc == "early":
+                self.tap.wait_text(_WAITS.encode(), 60)
+            elif self._kgdboc == "wait":
+                self.console.expect(_WAITS, 60)
+            else:
+                self.console.wait_for_shell()
             self.trigger = Trigger(self.console)
             self.values = Values(self.console, self.kernel, self.machine.directory)
             self._stack = stack.pop_all()
@@ -102,6 +125,10 @@ class Target:
         """Wait until the shell that broke in is at its prompt again."""
         self.console.finish(timeout)
 
+    def booted(self, timeout: float = 120) -> None:
+        """Wait until the shell of a machine that has waited for a debugger is at its prompt."""
+        self.console.wait_for_shell(timeout)
+
     def attach_gdb(self) -> Gdb:
         """A gdb at its prompt, connected, on a machine that it finds stopped by break_in()."""
         gdb = self._new_gdb()
@@ -118,6 +145,10 @@ class Target:
     def attach_rsp(self) -> Rsp:
         """A raw client on a machine stopped by break_in(), past the first '?'."""
         self.break_in()
+        return self.reattach_rsp()
+
+    def reattach_rsp(self) -> Rsp:
+        """A raw client on a machine that is in KGDB already, past the first '?'."""
         rsp = self._stack.enter_context(Rsp(self.line, self.kernel.arch))
         rsp.request("?")
         return rsp

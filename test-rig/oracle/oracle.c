@@ -15,6 +15,10 @@
  *	                    ENTRIES lines of access and the line "end".  LOST is how many
  *	                    accesses did not fit in the log since the last drain.
  *	count               instructions so far, summed over the vCPUs     -> "ok COUNT"
+ *	visits HEXADDR      executions of the instruction there, since this
+ *	                    was asked first: ask before it is executed     -> "ok COUNT"
+ *	debugreg            instructions so far that wrote a debug register
+ *	                    (x86), summed over the vCPUs                   -> "ok COUNT"
  *	ping                                                               -> "ok"
  *
  * An access is one line of eight fields: its index (counted since QEMU started,
@@ -110,6 +114,17 @@ static size_t nr_entries;
 static size_t room;
 static uint64_t next_index;
 static uint64_t lost;
+
+/* Written by every vCPU; rare. */
+static uint64_t debugreg_writes;
+
+/* Instructions whose executions are counted; none is ever removed. */
+#define MAX_VISITED	16
+static struct visited {
+	uint64_t pc;
+	uint64_t visits;
+} visited[MAX_VISITED];
+static unsigned int nr_visited;
 
 static char control[sizeof(((struct sockaddr_un *)NULL)->sun_path)];
 
@@ -279,6 +294,39 @@ static void on_single_insn_block(unsigned int index, void *packed)
 		vcpus[index].left = true;
 }
 
+static void on_visit(unsigned int index, void *counter)
+{
+	(void)index;
+	__atomic_fetch_add((uint64_t *)counter, 1, __ATOMIC_RELAXED);
+}
+
+/* x86: 0F 23 /r, with a REX prefix for the upper registers (SDM vol. 2B) */
+static bool writes_debugreg(const struct qemu_plugin_insn *insn)
+{
+	const uint8_t *code = qemu_plugin_insn_data(insn);
+	size_t size = qemu_plugin_insn_size(insn);
+
+	if (size == 4 && (code[0] & 0xf0) == 0x40) {
+		code++;
+		size--;
+	}
+	return size == 3 && code[0] == 0x0f && code[1] == 0x23;
+}
+
+static void count_rare(struct qemu_plugin_insn *insn)
+{
+	unsigned int i, n = __atomic_load_n(&nr_visited, __ATOMIC_ACQUIRE);
+
+	if (writes_debugreg(insn))
+		qemu_plugin_register_vcpu_insn_exec_cb(insn, on_visit, QEMU_PLUGIN_CB_NO_REGS,
+						       &debugreg_writes);
+	for (i = 0; i < n; i++) {
+		if (visited[i].pc == qemu_plugin_insn_vaddr(insn))
+			qemu_plugin_register_vcpu_insn_exec_cb(insn, on_visit, QEMU_PLUGIN_CB_NO_REGS,
+							       &visited[i].visits);
+	}
+}
+
 /*
  * With one vCPU, every instruction adds itself to the counter, inline.  The
  * inline addition of API version 1 knows one address only and is not atomic,
@@ -300,6 +348,7 @@ static void on_translate(qemu_plugin_id_t id, struct qemu_plugin_tb *tb)
 	for (i = 0; i < n; i++) {
 		struct qemu_plugin_insn *insn = qemu_plugin_tb_get_insn(tb, i);
 
+		count_rare(insn);
 		if (nr_vcpus == 1)
 			qemu_plugin_register_vcpu_insn_exec_inline(insn, QEMU_PLUGIN_INLINE_ADD_U64,
 								   &vcpus[0].insns, 1);
@@ -414,6 +463,44 @@ static void command_count(FILE *client)
 	fprintf(client, "ok %" PRIu64 "\n", total);
 }
 
+static struct visited *find_visited(uint64_t pc)
+{
+	unsigned int i;
+
+	for (i = 0; i < nr_visited; i++) {
+		if (visited[i].pc == pc)
+			return &visited[i];
+	}
+	return NULL;
+}
+
+/* Says how often the instruction was executed since this was asked first */
+static void command_visits(FILE *client, const char *arguments)
+{
+	struct visited *found;
+	uint64_t pc, visits = 0;
+	int end = -1;
+
+	if (sscanf(arguments, "%" SCNx64 " %n", &pc, &end) != 1 || end < 0 || arguments[end]) {
+		fprintf(client, "error usage: visits HEXADDR\n");
+		return;
+	}
+	pthread_mutex_lock(&lock);
+	found = find_visited(pc);
+	if (found) {
+		visits = load(&found->visits);
+	} else if (nr_visited < MAX_VISITED) {
+		found = &visited[nr_visited];
+		found->pc = pc;
+		__atomic_store_n(&nr_visited, nr_visited + 1, __ATOMIC_RELEASE);
+	}
+	pthread_mutex_unlock(&lock);
+	if (found)
+		fprintf(client, "ok %" PRIu64 "\n", visits);
+	else
+		fprintf(client, "error too many addresses\n");
+}
+
 static void *serve_client(void *argument)
 {
 	int out_fd, in_fd = (int)(intptr_t)argument;
@@ -435,6 +522,10 @@ static void *serve_client(void *argument)
 			command_drain(out);
 		else if (!strcmp(line, "count"))
 			command_count(out);
+		else if (!strncmp(line, "visits ", 7))
+			command_visits(out, line + 7);
+		else if (!strcmp(line, "debugreg"))
+			fprintf(out, "ok %" PRIu64 "\n", load(&debugreg_writes));
 		else if (!strcmp(line, "ping"))
 			fprintf(out, "ok\n");
 		else

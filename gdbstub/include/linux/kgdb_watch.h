@@ -9,8 +9,10 @@
  * reply, one file each.
  *
  * Locking: the table is changed only by the CPU that is master in the
- * debugger while all others are held, so it has no lock of its own. Other
- * CPUs read it on their way out of the debugger, which the master awaits.
+ * debugger while all others are held, or with the master's lock held to keep
+ * all CPUs out of the debugger, so it has no lock of its own. Other CPUs read
+ * it on their way out of the debugger, which the master awaits; one that
+ * starts looks whether it has changed meanwhile.
  * What belongs to one CPU (its pending hit, what its registers hold) is
  * touched by that CPU alone.
  */
@@ -19,13 +21,13 @@
 
 #include <linux/compiler.h>
 #include <linux/types.h>
+#include <asm/kgdb_watch.h>
 
 struct perf_event;
 struct pt_regs;
 
 #ifdef CONFIG_KGDB_WATCHPOINT
 #include <linux/kgdb.h>
-#include <asm/kgdb_watch.h>
 
 struct kgdb_access;
 struct kgdb_slot_spec;
@@ -59,6 +61,9 @@ void kgdb_watch_settle(void);
 unsigned int kgdb_watch_newest(void);
 unsigned int kgdb_watch_settled(void);
 void kgdb_release_idle_slots(void);
+void kgdb_watch_freed(const void *base, unsigned long size);
+void kgdb_watch_free_init_mem(void);
+void kgdb_watch_late(void);
 const struct kgdb_slot_spec *kgdb_slot_wanted(unsigned int slot,
 					      unsigned int *id);
 
@@ -130,6 +135,32 @@ void kgdb_arch_slot_setup(unsigned int slot, const struct kgdb_slot_spec *spec);
 void kgdb_arch_slots_sync(void);
 
 /**
+ * kgdb_arch_slots_suspend() - disarm this CPU while it changes the table
+ *
+ * It is not stepped either until kgdb_arch_slots_resume().
+ *
+ * Context: this CPU, interrupts off, not in an exception.
+ */
+void kgdb_arch_slots_suspend(void);
+
+/**
+ * kgdb_arch_slots_resume() - bring this CPU's registers in line with the table
+ *
+ * Context: this CPU, as kgdb_arch_slots_suspend().
+ */
+void kgdb_arch_slots_resume(void);
+
+/**
+ * kgdb_arch_slots_hand_over() - make early slots ordinary ones
+ *
+ * What is armed stays in the registers as it is.
+ *
+ * Context: the boot CPU, the only one, between kgdb_arch_slots_suspend() and
+ * kgdb_arch_slots_resume().
+ */
+void kgdb_arch_slots_hand_over(void);
+
+/**
  * kgdb_arch_access() - which memory did the instruction that hit access?
  * @regs: of the debug exception
  * @access: @addr, @len and @wrote are set if that can be told
@@ -140,8 +171,9 @@ void kgdb_arch_slots_sync(void);
  */
 void kgdb_arch_access(struct pt_regs *regs, struct kgdb_access *access);
 
-/* The architecture's kgdb_arch operations and its part of kgdb_arch_exit() */
+/* The architecture's kgdb_arch operations, its part of kgdb_arch_init() and _exit() */
 void kgdb_disable_hw_debug(struct pt_regs *regs);
+void kgdb_arch_watch_init(void);
 void kgdb_arch_watch_exit(void);
 
 /* perf's door to the overflow handler: see perf_bp_event() */
@@ -156,6 +188,9 @@ static inline bool kgdb_supported_query(const char *in, char *out)
 }
 
 static inline void kgdb_watch_settle(void) { }
+static inline void kgdb_watch_freed(const void *base, unsigned long size) { }
+static inline void kgdb_watch_free_init_mem(void) { }
+static inline void kgdb_arch_watch_init(void) { }
 static inline bool kgdb_hit_pending(void) { return false; }
 static inline bool kgdb_hit_resolve(struct pt_regs *regs) { return true; }
 static inline bool kgdb_hit_again(void) { return false; }

@@ -24,12 +24,13 @@ def test_the_table_tells_the_kernels_apart(platform: Platform, kernel: Kernel, s
     assert columns == ["what a user tries", "stock", "patched"]
     assert [row[0] for row in rows] == [scenario.title for scenario in compare.SCENARIOS]
 
-    watch, kgdbts, rwatch, reply, attribution, _early, _cpus, checks = (row[1:] for row in rows)
+    watch, kgdbts, rwatch, reply, attribution, early, _cpus, checks = (row[1:] for row in rows)
     assert watch[0].startswith("gdb never stops") and "hit Hardware watchpoint 1" in watch[1]
     assert kgdbts[0].startswith("fails: ") and kgdbts[1] == "no ERROR line"
     assert "Could not insert" in rwatch[0] and "hit Hardware read watchpoint 1" in rwatch[1]
     assert "watch:" not in reply[0] and reply[1].count(";watch:") == 2
     assert attribution == ["not reported", "reported as awatch"]
+    assert "boots to its shell" not in early[0] and early[1].endswith("then the guest boots to its shell")
     assert "cpu_entry_area: OK" in checks[0] and checks[1] == "length 3: OK; unaligned: OK; user space: E22; cpu_entry_area: E22"
 
 

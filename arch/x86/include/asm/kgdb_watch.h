@@ -13,6 +13,8 @@
 /* DR7 with nothing enabled: bit 10 always reads as 1, SDM vol. 3B, 18.2.4 */
 #define KGDB_DR7_DISABLED 0x400UL
 
+struct arch_hw_breakpoint;
+struct perf_event;
 struct pt_regs;
 
 #ifdef CONFIG_KGDB_WATCHPOINT
@@ -29,6 +31,7 @@ struct pt_regs;
  * @unread: the bits of DR6 that the debugger took before any handler read them
  * @taken: the bits of what the handler has read that the debugger took
  * @read: the bits that a handler has read and not yet handed on
+ * @table: this CPU changes the table of watchpoints outside of the debugger
  *
  * #DB, NMI and #MC save DR7, clear it, and put the saved value back when they
  * return. The debugger runs inside them: it is entered by #DB, and by NMI on
@@ -52,6 +55,7 @@ struct kgdb_db {
 	unsigned int unread;
 	unsigned int taken;
 	unsigned int read;
+	bool table;
 };
 
 DECLARE_PER_CPU(struct kgdb_db, kgdb_db);
@@ -78,10 +82,16 @@ static __always_inline void kgdb_dr6_read_end(void)
 	this_cpu_write(kgdb_db.unread, 0);
 }
 
-/* Called by kgdb_notify(): all that #DB has read has been handed on */
-static __always_inline void kgdb_dr6_done(void)
+/* Called by hw_breakpoint_handler(): has #DB read what KGDB has to find itself? */
+static __always_inline bool kgdb_dr6_unclaimed(void)
 {
-	this_cpu_write(kgdb_db.read, 0);
+	return this_cpu_read(kgdb_db.read);
+}
+
+/* Called by kgdb_notify(): is this CPU changing the table of watchpoints? */
+static __always_inline bool kgdb_table_busy(void)
+{
+	return this_cpu_read(kgdb_db.table);
 }
 
 /* Called by local_db_save() */
@@ -121,6 +131,9 @@ static __always_inline void kgdb_regs_begin(void)
 
 void kgdb_regs_end(void);
 
+void kgdb_dr6_done(struct pt_regs *regs, unsigned long dr6);
+void kgdb_cpu_starting(void);
+void kgdb_percpu_copied(unsigned int cpu);
 void kgdb_nmi_begin(struct pt_regs *regs);
 void kgdb_nmi_end(void);
 bool kgdb_late_nmi(void);
@@ -128,13 +141,21 @@ bool kgdb_late_nmi(void);
 /* Memory of others that is used while breakpoints are enabled in between */
 bool nmi_owns(unsigned long addr, unsigned long len);
 bool hw_breakpoint_owns(unsigned long addr, unsigned long len);
+
+/* In hw_breakpoint.c, for early boot */
+void hw_breakpoint_write(unsigned int reg, const struct arch_hw_breakpoint *info);
+int hw_breakpoint_adopt(struct perf_event *bp, unsigned int reg);
+
 void kgdb_step_done(struct pt_regs *regs);
 unsigned long kgdb_probed_ip(unsigned long ip);
 #else
 static __always_inline void kgdb_dr6_read_begin(void) { }
 static __always_inline void kgdb_dr6_read(unsigned long dr6) { }
 static __always_inline void kgdb_dr6_read_end(void) { }
-static __always_inline void kgdb_dr6_done(void) { }
+static __always_inline bool kgdb_dr6_unclaimed(void) { return false; }
+static __always_inline bool kgdb_table_busy(void) { return false; }
+static __always_inline void kgdb_dr6_done(struct pt_regs *regs,
+					  unsigned long dr6) { }
 static __always_inline void kgdb_db_save(void) { }
 static __always_inline unsigned long kgdb_db_restore(unsigned long dr7)
 {
@@ -143,6 +164,8 @@ static __always_inline unsigned long kgdb_db_restore(unsigned long dr7)
 
 static __always_inline void kgdb_regs_begin(void) { }
 static __always_inline void kgdb_regs_end(void) { }
+static __always_inline void kgdb_cpu_starting(void) { }
+static __always_inline void kgdb_percpu_copied(unsigned int cpu) { }
 static __always_inline void kgdb_nmi_begin(struct pt_regs *regs) { }
 static __always_inline void kgdb_nmi_end(void) { }
 static __always_inline bool kgdb_late_nmi(void) { return false; }

@@ -1,0 +1,416 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""Early boot: what is set at the first stop, before there are perf and memory management, lasts into user space.
+
+Every test starts from power-on, and what has stopped is judged by the oracle where there is one.
+"""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+
+from conftest import Boot
+from drive import prepare, stop_in_gdb, watched
+from kgdbrig.build import Kernel
+from kgdbrig.gdb import Gdb
+from kgdbrig.oracle import Access
+from kgdbrig.rsp import Rsp, StopReply
+from kgdbrig.target import Target
+
+#: What gdb's thread ids are for CPU 0, 1, ... while it idles: KGDB's shadow_pid().
+IDLE = [f"{-2 - cpu & 0xffffffff:08x}" for cpu in range(8)]
+
+
+def source_line(gdb: Gdb) -> str:
+    """The source line of the instruction before the PC: that of a store which has just hit."""
+    said = gdb.command("info line *($pc - 1)")
+    found = re.search(r'Line (\d+) of "([^"]+)"', said)
+    assert found, said
+    return gdb.command(f"list {found[2]}:{found[1]},{found[1]}").strip()
+
+
+def watch(rsp: Rsp, address: int, length: int, kind: int = 2, expect: str = "OK") -> str:
+    """Set a watchpoint; the packet's text behind Z and z."""
+    packet = f"{kind},{address:x},{length}"
+    assert rsp.request(f"Z{packet}") == expect
+    return packet
+
+
+def go_on_to(rsp: Rsp, reason: str | None = "watch") -> StopReply:
+    """Continue to the next stop."""
+    rsp.send("c")
+    said = rsp.wait_stop()
+    assert (said.signal, said.reason) == (5, reason), said.text
+    return said
+
+
+def run_to(target: Target, rsp: Rsp, function: str) -> None:
+    """Continue to a function's first instruction, by a breakpoint that is gone then."""
+    address = target.kernel.symbol(function)
+    assert rsp.request(f"Z0,{address:x},1") == "OK"
+    while (said := continued(rsp)).reason:
+        pass
+    assert said.signal == 5
+    assert rsp.request(f"z0,{address:x},1") == "OK"
+    registers = bytearray.fromhex(rsp.request("g"))
+    registers[16 * 8:17 * 8] = address.to_bytes(8, "little")    # back from behind the int3
+    assert rsp.request(f"G{registers.hex()}") == "OK"
+
+
+def continued(rsp: Rsp) -> StopReply:
+    """The next stop, whatever its reason."""
+    rsp.send("c")
+    return rsp.wait_stop()
+
+
+@pytest.mark.parametrize("smp", [1, 4])
+def test_system_state_to_the_shell(boot: Boot, smp: int) -> None:
+    """Each change in order, on the right line, on all CPUs; and what was set first still stops a shell's write.
+
+    Then a module is loaded and a CPU goes offline and comes back at once.
+    """
+    target = boot(kgdboc="early", smp=smp)
+    gdb = target.reattach_gdb()
+    gdb.command("watch system_state")
+    gdb.command("watch panic_timeout")
+    names = ["BOOTING", "SCHEDULING", "FREEING_INITMEM", "RUNNING"]
+    for old, new in zip(names, names[1:]):
+        gdb.resume()
+        said = gdb.wait_stop()
+        assert "Hardware watchpoint 1: system_state" in said
+        assert re.search(rf"Old value = SYSTEM_{old}\s+New value = SYSTEM_{new}\b", said), said
+        assert f"system_state = SYSTEM_{new};" in source_line(gdb)
+    gdb.resume()
+    target.booted()
+    target.expect_armed(2)
+    target.console.start("echo 7 > /proc/sys/kernel/panic")
+    said = gdb.wait_stop()
+    assert "hit Hardware watchpoint 2: panic_timeout" in said
+    assert re.search(r"Old value = 0\s+New value = 7\b", said)
+    gdb.resume()
+    target.console.finish()
+
+    prepare(target)
+    last = smp - 1
+    if smp > 1:
+        target.console.run(f"echo 0 > /sys/devices/system/cpu/cpu{last}/online", check=True)
+    target.break_in()
+    gdb.wait_stop()
+    gdb.command("delete 1")
+    gdb.command(f"watch {watched(target, 0, 4)}")
+    target.resume(gdb)
+    if smp > 1:
+        target.console.run(f"echo 1 > /sys/devices/system/cpu/cpu{last}/online", check=True)
+    target.expect_armed(2)
+    for value, cpu in ((1, last), (2, 0)):
+        assert "hit Hardware watchpoint 3: " in stop_in_gdb(target, gdb, "write", size=4, offset=0, value=value, cpu=cpu)
+        gdb.resume()
+        target.trigger.finish()
+
+
+def test_each_cpu_comes_and_goes(boot: Boot) -> None:
+    """The store to __cpu_online_mask is made by the CPU itself, before the debugger counts it, or when it does no more."""
+    target = boot(kgdboc="early", smp=4, oracle=True)
+    witness = target.oracle()
+    rsp = target.reattach_rsp()
+    mask = target.kernel.symbol("__cpu_online_mask")
+    witness.watch(mask, 8)
+    packet = watch(rsp, mask, 8)
+    held = target.kernel.symbol("slaves_in_kgdb")
+    for cpu in (1, 2, 3):
+        said = go_on_to(rsp)
+        assert said.thread == IDLE[cpu]
+        assert int.from_bytes(rsp.read_memory(held, 4), "little") == cpu
+        assert int.from_bytes(rsp.read_memory(mask, 8), "little") == (1 << cpu + 1) - 1
+        assert_seen(witness.drain(), cpu, rsp)
+    rsp.send("c")
+    target.booted()
+    assert not [access for access in witness.drain() if access.store]
+
+    target.console.start("echo 0 > /sys/devices/system/cpu/cpu3/online")
+    rsp.wait_stop()
+    assert_seen(witness.drain(), 3, rsp)
+    assert int.from_bytes(rsp.read_memory(held, 4), "little") == 3
+    rsp.send("c")
+    target.console.finish()
+    target.console.start("echo 1 > /sys/devices/system/cpu/cpu3/online")
+    rsp.wait_stop()
+    assert_seen(witness.drain(), 3, rsp)
+    assert rsp.request(f"z{packet}") == "OK"
+    rsp.send("c")
+    target.console.finish()
+    target.expect_armed(0)
+    assert "did not stop" not in target.kernel_log()
+
+
+def assert_seen(accesses: list[Access], vcpu: int, rsp: Rsp) -> None:
+    """One store was made since, on that CPU, and it is where that CPU stopped."""
+    stores = [access for access in accesses if access.store]
+    assert [(store.vcpu, store.next_pc) for store in stores] == [(vcpu, rsp.read_registers()["rip"])]
+
+
+def test_each_part_of_the_boot(boot: Boot) -> None:
+    """Variables of setup_arch(), of mm_core_init(), of start_kernel() when perf is there and of an initcall.
+
+    Each is stored to once before the next, as the oracle sees it.
+    """
+    target = boot(kgdboc="early", oracle=True)
+    witness = target.oracle()
+    gdb = target.reattach_gdb()
+    memory = "mm_init" if target.kernel.version == "6.1" else "mm_core_init"
+    places = {"max_pfn": "setup_arch", "after_bootmem": memory, "early_boot_irqs_disabled": "start_kernel",
+              "finished_booting": "do_initcalls"}
+    for number, name in enumerate(places, 1):
+        said = gdb.command(f"watch {name}")
+        assert f"Hardware watchpoint {number}: {name}" in said
+        witness.watch(target.kernel.symbol(name), int(gdb.command(f"output sizeof({name})")))
+    for number, (name, function) in enumerate(places.items(), 1):
+        gdb.resume()
+        said = gdb.wait_stop()
+        assert f"Hardware watchpoint {number}: {name}" in said
+        assert re.search(rf"^#\d+ .*\b{function} \(", gdb.command("backtrace"), re.MULTILINE)
+        stores = [f"{access.next_pc:#x}" for access in witness.drain() if access.store]
+        assert stores == [gdb.command("output/x $pc")]
+        gdb.command(f"delete {number}")
+        witness.clear()
+        for left in list(places)[number:]:
+            witness.watch(target.kernel.symbol(left), int(gdb.command(f"output sizeof({left})")))
+    gdb.resume()
+    target.booted()
+    target.expect_armed(0)
+
+
+def test_reads(boot: Boot) -> None:
+    """rwatch stops at what reads, awatch at what reads or writes, in the order of the oracle."""
+    target = boot(kgdboc="early", oracle=True)
+    witness = target.oracle()
+    rsp = target.reattach_rsp()
+    address = target.kernel.symbol("max_pfn")
+    witness.watch(address, 8)
+    for kind, reason in ((3, "rwatch"), (4, "awatch")):
+        packet = watch(rsp, address, 8, kind)
+        stops = []
+        for _ in range(2):
+            go_on_to(rsp, reason)
+            stops.append(rsp.read_registers()["rip"])
+        seen = [access.next_pc for access in witness.drain() if kind == 4 or not access.store]
+        assert stops == seen
+        assert rsp.request(f"z{packet}") == "OK"
+    rsp.send("c")
+    target.booted()
+
+
+def test_set_while_the_per_cpu_areas_are_made(boot: Boot) -> None:
+    """What is set when the boot CPU's state has been copied, and before it uses the copy, is armed in the copy."""
+    target = boot(kgdboc="early", smp=2)
+    rsp = target.reattach_rsp()
+    run_to(target, rsp, "pcpu_setup_first_chunk")
+    packet = watch(rsp, target.kernel.symbol("system_state"), 4)
+    # setup_command_line() comes before, vfs_caches_init_early() behind.
+    early = watch(rsp, target.kernel.symbol("dentry_hashtable"), 8)
+    said = go_on_to(rsp)
+    assert said.address == target.kernel.symbol("dentry_hashtable")
+    assert rsp.request(f"z{early}") == "OK"
+    for _ in range(3):
+        go_on_to(rsp)
+    assert rsp.request(f"z{packet}") == "OK"
+    rsp.send("c")
+    target.booted()
+    target.expect_armed(0)
+
+
+def test_init_memory_is_freed(boot: Boot) -> None:
+    """A watchpoint there is dropped with a line; others stay; it cannot be set again, and gdb may remove it.
+
+    The oracle's log is of the time behind start_kernel(), with the watchpoint still there at its beginning.
+    """
+    target = boot(kgdboc="early", smp=2, oracle=True)
+    witness = target.oracle()
+    rsp = target.reattach_rsp()
+    address, kept = target.kernel.symbol("boot_command_line"), target.kernel.symbol("panic_timeout")
+    packet = watch(rsp, address, 8, 4)
+    other = watch(rsp, kept, 4)
+    run_to(target, rsp, "kernel_init_freeable")
+    witness.watch(address, 8)
+    rsp.send("c")
+    target.booted()
+    assert witness.drain() == []
+    line = f"KGDB: access watchpoint at {address:#x}, length 8, removed: its memory is freed"
+    assert line in target.kernel_log()
+    target.expect_armed(1)
+    target.break_in()
+    assert rsp.wait_stop().reason is None
+    assert rsp.request(f"z{packet}") == "OK"
+    assert rsp.request(f"Z{packet}").startswith("E")
+    rsp.send("c")
+    target.back()
+    assert "refused: the kernel has freed this memory" in target.kernel_log()
+    target.console.start("echo 5 > /proc/sys/kernel/panic")
+    assert rsp.wait_stop().address == kept
+    assert rsp.request(f"z{other}") == "OK"
+    rsp.send("c")
+    target.console.finish()
+    # Perf has all of them again.
+    target.console.run("insmod /lib/modules/$(uname -r)/data_breakpoint.ko ksym=panic_timeout", check=True)
+
+
+def test_a_modules_memory_is_freed(boot: Boot) -> None:
+    """That of its initialization when it is loaded, all of it when it is unloaded."""
+    target = boot(smp=2)
+    prepare(target)
+    gdb = target.attach_gdb()
+    gdb.command(f"watch {watched(target, 0, 4)}")
+    gdb.command("break do_init_module")
+    target.resume(gdb)
+    target.trigger.start_init(1, offset=64)
+    assert "Breakpoint 2, " in gdb.wait_stop()
+    base = "mod->init_layout.base" if target.kernel.version == "6.1" else "mod->mem[MOD_INIT_TEXT].base"
+    address = int(gdb.command(f"output (unsigned long){base}"))
+    gdb.command("delete 2")
+    gdb.command(f"awatch *(char *){address:#x}")
+    gdb.resume()
+    # The notifier's callback comes when the init function is done.
+    target.trigger.finish_init()
+    assert f"KGDB: access watchpoint at {address:#x}, length 1, removed: its memory is freed" in target.kernel_log()
+    target.expect_armed(1)
+    target.console.run("rmmod kgdb_trigger", check=True)
+    assert f"KGDB: watchpoint at {target.trigger.address():#x}, length 4, removed: its memory is freed" in \
+        target.kernel_log()
+    target.expect_armed(0)
+
+
+def test_perf_refuses(boot: Boot) -> None:
+    """What perf does not account for stays armed, on all CPUs, and the user hears of it."""
+    target = boot(kgdboc="early", smp=2)
+    rsp = target.reattach_rsp()
+    state = target.kernel.symbol("system_state")
+    packet = watch(rsp, state, 4)
+    run_to(target, rsp, "dbg_late_init")
+    # CPU 1 has four breakpoints pinned, says perf's accounting now.
+    offset = int.from_bytes(rsp.read_memory(target.kernel.symbol("__per_cpu_offset") + 8, 8), "little")
+    pinned = target.kernel.symbol("bp_cpuinfo") + offset & (1 << 64) - 1
+    assert rsp.request(f"M{pinned:x},4:04000000") == "OK"
+    go_on_to(rsp)
+    said = "KGDB: perf does not account for 1 early slot, which stays armed"
+    assert said in "".join(rsp.output)
+    for _ in range(2):
+        go_on_to(rsp)
+    rsp.send("c")
+    target.booted()
+    assert said in target.kernel_log()
+    target.expect_armed(1)
+    target.break_in()
+    rsp.wait_stop()
+    assert rsp.request(f"Z2,{state + 64:x},4").startswith("E")
+    assert rsp.request(f"z{packet}") == "OK"
+    rsp.send("c")
+    target.back()
+    target.expect_armed(0)
+
+
+def test_what_is_refused_does_no_harm(boot: Boot) -> None:
+    """Where the debugger, the exceptions and the processor itself would be hit; and user space."""
+    target = boot(kgdboc="early")
+    rsp = target.reattach_rsp()
+    symbol = target.kernel.symbol
+    places = {f"2,{symbol('idt_table') + 16:x},8": "interrupt descriptor table",
+              f"2,{symbol('__per_cpu_offset'):x},8": "exception entry",
+              f"2,{symbol('kgdb_active'):x},4": "debugger itself",
+              f"2,{symbol('slots'):x},4": "debugger itself",
+              "2,fffffe0000000000,8": "exception entry",
+              "2,1000,4": "user space",
+              "2,8000000000000000,4": "not canonical",
+              f"1,{symbol('exc_debug'):x},1": "stop the debugger itself",
+              f"1,{symbol('kgdb_cpu_enter'):x},1": "stop the debugger itself",
+              f"1,{symbol('asm_exc_int3'):x},1": "stop the debugger itself"}
+    for packet in places:
+        assert rsp.request(f"Z{packet}") == "E22", packet
+    rsp.send("c")
+    target.booted()
+    target.expect_armed(0)
+    log = target.kernel_log()
+    reasons = re.findall(r"KGDB: .* refused: (.*)", log)
+    assert len(reasons) == len(places)
+    for reason, part in zip(reasons, places.values(), strict=True):
+        assert part in reason
+
+
+def test_breakpoints_and_steps(boot: Boot) -> None:
+    """In the text and in a debug register, before and after the interrupt table is set up; a step beside a watchpoint."""
+    target = boot(kgdboc="early")
+    gdb = target.reattach_gdb()
+    gdb.command("watch max_pfn")
+    gdb.command("stepi")
+    gdb.command("stepi")
+    gdb.resume()
+    assert "Hardware watchpoint 1: max_pfn" in gdb.wait_stop()
+    gdb.command("delete 1")
+    gdb.command("hbreak trap_init")
+    gdb.command("break perf_event_init")
+    gdb.command("hbreak rest_init")
+    for number, function in ((2, "trap_init"), (3, "perf_event_init"), (4, "rest_init")):
+        gdb.resume()
+        said = gdb.wait_stop()
+        # gdb may know two of a name, one of them weak, and call them 2.1 and 2.2.
+        assert re.search(rf"reakpoint {number}(\.\d)?, {function} \(", said), said
+        gdb.command("stepi")
+    gdb.command("delete")
+    gdb.resume()
+    target.booted()
+
+
+def test_nothing_is_done_without_parameters(boot: Boot, kernel: Kernel, stock_kernel: Kernel) -> None:
+    """The patched kernel writes the debug registers, and takes #DB and int3, as often as the stock one."""
+    counts = []
+    for booted in (kernel, stock_kernel):
+        entries = [booted.symbol(name) for name in ("asm_exc_debug", "asm_exc_int3")]
+        witness = boot(kernel=booted, kgdboc="none", oracle=True, visits=entries).oracle()
+        counts.append((witness.debug_register_writes(), *map(witness.visits, entries)))
+    ours, stock = counts
+    assert ours == stock
+    writes, debug, int3 = stock
+    assert writes > 0 and debug == 0 and int3 > 0
+
+
+def test_after_the_tty_driver(boot: Boot) -> None:
+    """kgdboc=ttyS1 kgdbwait: the first stop is that of the serial driver's probe."""
+    target = boot(kgdboc="wait", smp=2)
+    gdb = target.reattach_gdb()
+    gdb.command("watch system_state")
+    for name in ("FREEING_INITMEM", "RUNNING"):
+        gdb.resume()
+        assert f"New value = SYSTEM_{name}" in gdb.wait_stop()
+    gdb.resume()
+    target.booted()
+    target.expect_armed(1)
+
+
+def test_by_sysfs(boot: Boot) -> None:
+    """kgdboc set in a running machine."""
+    target = boot(kgdboc="none", smp=2)
+    target.console.run("echo ttyS1,1200 > /sys/module/kgdboc/parameters/kgdboc", check=True)
+    prepare(target)
+    gdb = target.attach_gdb()
+    gdb.command(f"watch {watched(target, 0, 4)}")
+    target.resume(gdb)
+    assert "hit Hardware watchpoint 1: " in stop_in_gdb(target, gdb, "write", size=4, offset=0, value=1, cpu=1)
+    gdb.resume()
+    target.trigger.finish()
+
+
+def test_with_kaslr(boot: Boot) -> None:
+    """Where the kernel is follows from the PC of the first stop."""
+    target = boot(kgdboc="early", smp=2, kaslr=True)
+    rsp = target.reattach_rsp()
+    # int3 is one byte, and the PC behind it.
+    offset = rsp.read_registers()["rip"] - 1 - target.kernel.symbol("kgdb_breakpoint_ip")
+    assert offset and offset % 0x200000 == 0
+    address = target.kernel.symbol("system_state") + offset
+    packet = watch(rsp, address, 4)
+    for value in (1, 2, 3):
+        assert go_on_to(rsp).address == address
+        assert rsp.read_memory(address, 4)[0] == value
+    assert rsp.request(f"z{packet}") == "OK"
+    rsp.send("c")
+    target.booted()
