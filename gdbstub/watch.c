@@ -840,8 +840,9 @@ void kgdb_watch_late(void)
 		return;
 
 	scnprintf(text, sizeof(text),
-		  "KGDB: perf does not account for %u early slot%s, which stay%s armed\n",
+		  "perf does not account for %u early slot%s, which stay%s armed\n",
 		  refused, refused == 1 ? "" : "s", refused == 1 ? "s" : "");
-	printk(KERN_ERR "%s", text);
+	pr_err("%s", text);
+	dbg_tell_gdb("KGDB: ");
 	dbg_tell_gdb(text);
 }

@@ -309,6 +309,28 @@ def test_perf_refuses(boot: Boot) -> None:
     target.expect_armed(0)
 
 
+def test_perf_knows_of_them(boot: Boot) -> None:
+    """All four set early are perf's no more, on any CPU, until gdb gives one back."""
+    target = boot(kgdboc="early", smp=2)
+    rsp = target.reattach_rsp()
+    constant = target.kernel.symbol("linux_banner") + 7 & ~7
+    packets = [watch(rsp, constant + 8 * slot, 8) for slot in range(4)]
+    assert rsp.request(f"Z2,{constant + 32:x},8") == "E28"
+    rsp.send("c")
+    target.booted()
+    target.expect_armed(4)
+    insert = "insmod /lib/modules/$(uname -r)/data_breakpoint.ko ksym=panic_timeout"
+    assert "No space left on device" in target.console.run(insert)
+    target.break_in()
+    rsp.wait_stop()
+    assert rsp.request(f"z{packets[0]}") == "OK"
+    rsp.send("c")
+    target.back()
+    target.console.run(insert, check=True)
+    target.expect_armed(4)
+    assert "needs 1 slot, 0 free: the debugger holds 4" in target.kernel_log()
+
+
 def test_what_is_refused_does_no_harm(boot: Boot) -> None:
     """Where the debugger, the exceptions and the processor itself would be hit; and user space."""
     target = boot(kgdboc="early")

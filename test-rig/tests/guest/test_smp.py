@@ -102,7 +102,7 @@ def test_every_cpu_at_once(boot: Boot, smp: int) -> None:
     rsp.send("c")
     target.back()
     # CPUs that wait spin, on few of the host's: a stop takes long with many.
-    rounds = 16 // smp
+    rounds = 8 // smp
     target.trigger.start_lines(*(trigger.line("write", size=4, offset=64 * (cpu % 4), value=cpu + 1, cpu=cpu,
                                               count=rounds) for cpu in range(smp)))
     stops: list[tuple[int, str]] = []
