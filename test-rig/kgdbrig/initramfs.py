@@ -147,9 +147,20 @@ def _pack(kernel: Kernel, busybox: Path, programs: dict[str, Path]) -> bytes:
         archive.file(f"bin/{name}", program.read_bytes(), 0o755)
     archive.file("etc/passwd", b"root:x:0:0:root:/root:/bin/sh\n")
     archive.file("etc/group", b"root:x:0:\n")
-    for module in sorted((kernel.directory / "modules").glob("*.ko")):
+    modules = sorted((kernel.directory / "modules").glob("*.ko"))
+    for module in modules:
         archive.file(f"lib/modules/{kernel.release}/{module.name}", _stripped(module))
+    # For /sbin/modprobe, which the kernel runs when it wants a module.
+    archive.file(f"lib/modules/{kernel.release}/modules.dep", "".join(map(_dependencies, modules)).encode())
     return archive.finish()
+
+
+def _dependencies(module: Path) -> str:
+    """A module's line in modules.dep."""
+    said = subprocess.run(["modinfo", "--field", "depends", str(module)], capture_output=True, text=True, check=False)
+    if said.returncode != 0:
+        raise RigError(f"modinfo {module} failed: {said.stderr.strip()}")
+    return " ".join([f"{module.name}:", *(f"{name}.ko" for name in said.stdout.strip().split(",") if name)]) + "\n"
 
 
 def _stripped(module: Path) -> bytes:

@@ -75,7 +75,7 @@ class Target:
             elif self._kgdboc == "wait":
                 self.console.expect(_WAITS, 60)
             else:
-                self.console.wait_for_shell()
+                self.booted(60)
             self.trigger = Trigger(self.console)
             self.values = Values(self.console, self.kernel, self.machine.directory)
             self._stack = stack.pop_all()
@@ -126,8 +126,13 @@ class Target:
         self.console.finish(timeout)
 
     def booted(self, timeout: float = 120) -> None:
-        """Wait until the shell of a machine that has waited for a debugger is at its prompt."""
+        """Wait until the shell is at its prompt, after a first debugger has let the machine go on.
+
+        The kernel is told to keep its messages for dmesg, up to a panic: they
+        would come into the midst of what the shell says.
+        """
         self.console.wait_for_shell(timeout)
+        self.console.run("dmesg -n 1")
 
     def attach_gdb(self) -> Gdb:
         """A gdb at its prompt, connected, on a machine that it finds stopped by break_in()."""
