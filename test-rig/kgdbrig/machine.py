@@ -24,6 +24,9 @@ _SOCKET_PATH_MAX = 107
 _START_SECONDS = 30.0
 _STOP_SECONDS = 5.0
 
+#: Has a kernel that starts with the host's clock take the TSC for what it is where instructions are counted: 1 GHz.
+COUNTED_TSC = "tsc_early_khz=1000000"
+
 #: Linux 7.3 gives a byte up after twice its time on the line; QEMU sends at once at any rate, unless who reads is
 #: late, and a host can be late by milliseconds.  1200 is the lowest rate that kgdboc takes.
 _KGDB_BAUD = 1200
@@ -55,6 +58,7 @@ class Machine:
     the host has fewer cores than the guest, a stop takes milliseconds, not a
     tenth of a second.  The guest's clock then counts instructions: a host that
     has other things to do makes the guest slow, and none of its timeouts pass.
+    `counted` overrides that: see starts_counted().
 
     `state`, made by save() on a machine of the same arguments, is where the
     guest goes on from, instead of from its reset.
@@ -64,7 +68,7 @@ class Machine:
 
     def __init__(self, kernel: Kernel, *, smp: int = 1, kgdboc: str = "late", append: str = "",
                  oracle: bool = False, memory_mb: int = 512, parallel: bool = True, kaslr: bool = False,
-                 state: Path | None = None) -> None:
+                 counted: bool | None = None, state: Path | None = None) -> None:
         if kgdboc not in KGDBOC:
             raise RigError(f"kgdboc is one of {', '.join(KGDBOC)}, not {kgdboc}")
         if smp < 1:
@@ -76,6 +80,7 @@ class Machine:
         self._with_oracle = oracle
         self._memory_mb = memory_mb
         self._parallel = parallel
+        self._counted = not parallel and starts_counted(kernel.version, smp) if counted is None else counted
         self._kaslr = kaslr
         self._state = state
         self._arch = arches.find(kernel.arch)
@@ -242,8 +247,9 @@ class Machine:
         def listen(name: str, path: Path, *options: str) -> list[str]:
             return ["-chardev", ",".join([f"socket,id={name},path={_escaped(path)},server=on,wait=off", *options])]
 
-        turns = ["-accel", "tcg,thread=multi"] if self._parallel else \
-            ["-accel", "tcg,thread=single", "-icount", f"shift={_instruction_shift(self._smp)}"]
+        turns = ["-accel", f"tcg,thread={'multi' if self._parallel else 'single'}"]
+        if self._counted:
+            turns += ["-icount", f"shift={_instruction_shift(self._smp)}"]
         command = [self._arch.qemu, *self._arch.machine, *turns, "-smp", str(self._smp), "-m", str(self._memory_mb), "-no-user-config", "-nodefaults", "-display", "none", "-no-reboot", "-S",
                    "-kernel", str(self.kernel.image), "-initrd", str(root), "-append", self.command_line,
                    "-chardev", f"socket,id=rig,fd={monitor_fd}", "-mon", "chardev=rig,mode=control",
@@ -262,6 +268,17 @@ class Machine:
         if self._process is None:
             raise MachineError("the machine is not running: start() it first")
         return self._process
+
+
+def starts_counted(version: str, smp: int) -> bool:
+    """Whether the guest can start its CPUs while its clock counts instructions.
+
+    The CPU that is first in turn may execute as many as there are until QEMU's
+    next timer, and QEMU 7.2 (up to 8.0) leaves the others none when it does.
+    Linux 6.1 waits for a CPU to start in a loop that never pauses, so it never
+    does.  A guest that has started them can be saved, and go on counted.
+    """
+    return smp == 1 or version != "6.1"
 
 
 def _instruction_shift(smp: int) -> int:

@@ -47,11 +47,11 @@ class Target:
 
     def __init__(self, kernel: Kernel, *, smp: int = 1, kgdboc: str = "late", append: str = "",
                  oracle: bool = False, memory_mb: int = 512, parallel: bool = True, kaslr: bool = False,
-                 visits: Sequence[int] = (), state: Path | None = None) -> None:
+                 visits: Sequence[int] = (), counted: bool | None = None, state: Path | None = None) -> None:
         self.kernel = kernel
         self.smp = smp
         self.machine = Machine(kernel, smp=smp, kgdboc=kgdboc, append=append, oracle=oracle, memory_mb=memory_mb,
-                               parallel=parallel, kaslr=kaslr, state=state)
+                               parallel=parallel, kaslr=kaslr, counted=counted, state=state)
         self._kgdboc = kgdboc
         self._visits = visits
         self._stack = contextlib.ExitStack()

@@ -16,7 +16,7 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from kgdbrig import arches, build, source  # noqa: E402
+from kgdbrig import arches, build, machine, source  # noqa: E402
 from kgdbrig.build import Kernel  # noqa: E402
 from kgdbrig.target import Target  # noqa: E402
 
@@ -134,20 +134,31 @@ def boot(request: pytest.FixtureRequest, kernel: Kernel, states: Path) -> Iterat
 
     Its CPUs take turns, unless parallel=True: for tests of what happens at the same instant.
     It has really booted with these arguments, but maybe for an earlier test; not
-    where somebody looks at the boot itself.
+    where somebody looks at the boot itself.  With starts_cpus=True the test has
+    CPUs come online, which not every kernel can do while instructions are counted.
     """
     targets = request.node.stash.setdefault(_booted, [])
     with contextlib.ExitStack() as stack:
-        def start(*, kernel: Kernel = kernel, parallel: bool = False, **arguments: object) -> Target:
+        def start(*, kernel: Kernel = kernel, smp: int = 1, parallel: bool = False, starts_cpus: bool = False,
+                  append: str = "", **arguments: object) -> Target:
+            starts_counted = not parallel and machine.starts_counted(kernel.version, smp)
+            counted = starts_counted if starts_cpus else not parallel
             state = None
-            if arguments.get("kgdboc") not in ("early", "wait") and "visits" not in arguments:
+            if arguments.get("kgdboc") in ("early", "wait") or "visits" in arguments:
+                counted = starts_counted
+            else:
                 # The oracle is not part of the guest.
-                alike = [kernel.key, parallel, sorted(item for item in arguments.items() if item[0] != "oracle")]
-                state = states / hashlib.sha256(repr(alike).encode()).hexdigest()[:16]
+                alike = sorted(item for item in arguments.items() if item[0] != "oracle")
+                named = repr([kernel.key, smp, parallel, counted, append, alike])
+                state = states / hashlib.sha256(named.encode()).hexdigest()[:16]
+                if counted != starts_counted:
+                    append = f"{append} {machine.COUNTED_TSC}"
                 if not state.exists():
-                    with Target(kernel, parallel=parallel, **arguments) as booted:  # type: ignore[arg-type]
+                    with Target(kernel, smp=smp, parallel=parallel, counted=starts_counted, append=append,
+                                **arguments) as booted:  # type: ignore[arg-type]
                         booted.machine.save(state)
-            target = Target(kernel, parallel=parallel, state=state, **arguments)  # type: ignore[arg-type]
+            target = Target(kernel, smp=smp, parallel=parallel, counted=counted, append=append, state=state,
+                            **arguments)  # type: ignore[arg-type]
             targets.append(target)
             return stack.enter_context(target)
         yield start

@@ -160,7 +160,7 @@ def test_a_waiting_hit_is_not_lost(boot: Boot, moved: bool) -> None:
 
 
 def test_a_cpu_that_comes_online_later_is_armed(boot: Boot) -> None:
-    target = boot(smp=2)
+    target = boot(smp=2, starts_cpus=True)
     prepare(target)
     target.console.run("echo 0 > /sys/devices/system/cpu/cpu1/online", check=True)
     gdb = target.attach_gdb()
@@ -176,7 +176,7 @@ def test_a_cpu_that_comes_online_later_is_armed(boot: Boot) -> None:
 
 def test_offline_and_online_while_armed(boot: Boot) -> None:
     """A CPU that goes and comes back is armed as the others are, also with what was set and removed meanwhile."""
-    target = boot(smp=4)
+    target = boot(smp=4, starts_cpus=True)
     prepare(target)
     gdb = target.attach_gdb()
     gdb.command(f"watch {watched(target, 0, 4)}")
@@ -201,7 +201,7 @@ def test_offline_and_online_while_armed(boot: Boot) -> None:
 
 def test_cpus_that_are_started_late(boot: Boot) -> None:
     """With maxcpus=1 the others have never run when the watchpoint is set."""
-    target = boot(smp=4, append="maxcpus=1")
+    target = boot(smp=4, append="maxcpus=1", starts_cpus=True)
     prepare(target)
     assert target.console.run("cat /sys/devices/system/cpu/online").strip() == "0"
     gdb = target.attach_gdb()
