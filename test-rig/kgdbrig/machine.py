@@ -25,7 +25,12 @@ _START_SECONDS = 30.0
 _STOP_SECONDS = 5.0
 
 #: Has a kernel that starts with the host's clock take the TSC for what it is where instructions are counted: 1 GHz.
-COUNTED_TSC = "tsc_early_khz=1000000"
+COUNTED_TSC = "tsc_early_khz=1000000 lpj=4000000"
+
+#: How far the TSC gets in a tick (250 a second).  Each CPU but the first measures it as it starts, against ticks that
+#: others count: in turns with these it comes out far too low, and a second of the debugger's is over in no time.
+#: The host's own rate is not known: with 5 GHz, a delay lasts at least as long as it should.
+_TSC_PER_TICK = {True: 4_000_000, False: 20_000_000}
 
 #: Linux 7.3 gives a byte up after twice its time on the line; QEMU sends at once at any rate, unless who reads is
 #: late, and a host can be late by milliseconds.  1200 is the lowest rate that kgdboc takes.
@@ -109,8 +114,8 @@ class Machine:
         late = f"kgdboc={arch.kgdb_tty},{_KGDB_BAUD}"
         kgdboc = {"late": late, "early": f"{arch.early} kgdboc_earlycon kgdbwait {late}", "wait": f"kgdbwait {late}",
                   "none": ""}[self._kgdboc]
-        return " ".join(filter(None, (f"console={arch.console_tty},115200", "" if self._kaslr else "nokaslr", kgdboc,
-                                      self._append)))
+        return " ".join(filter(None, (f"console={arch.console_tty},115200", "" if self._kaslr else "nokaslr",
+                                      f"lpj={_TSC_PER_TICK[self._counted]}", kgdboc, self._append)))
 
     def start(self, before_first_instruction: Callable[[Machine], None] | None = None) -> None:
         """Boot.  Returns when QEMU runs the guest and all sockets accept clients.

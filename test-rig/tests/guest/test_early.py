@@ -424,6 +424,7 @@ def test_breakpoints_and_steps(boot: Boot) -> None:
     target.booted()
 
 
+@pytest.mark.one_version
 def test_nothing_is_done_without_parameters(boot: Boot, kernel: Kernel, stock_kernel: Kernel) -> None:
     """The patched kernel writes the debug registers, and takes #DB and int3, as often as the stock one."""
     counts = []
