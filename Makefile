@@ -55,7 +55,7 @@ kernel: deps ## build a kernel and print where the result lies (KVER, ARCH, STOC
 test: export KVER := $(call named,KVER)
 test: export ARCH := $(call named,ARCH)
 test: deps ## run every test, on every kernel unless KVER or ARCH name one (K, JOBS)
-	@$(PYTEST) -n $(JOBS) test-rig/tests $(if $(K),-k '$(K)')
+	@$(PYTEST) -n $(JOBS) test-rig/tests/host test-rig/tests/guest $(if $(K),-k '$(K)')
 
 test-debug: export KVER := $(call named,KVER)
 test-debug: deps ## run just the tests of lockdown and endurance, on a kernel with lockdep and KASAN (KVER, K)
