@@ -470,7 +470,7 @@ def test_with_kaslr(boot: Boot) -> None:
     rsp = target.reattach_rsp()
     # int3 is one byte, and the PC behind it.
     offset = rsp.read_registers()["rip"] - 1 - target.kernel.symbol("kgdb_breakpoint_ip")
-    assert offset and offset % 0x200000 == 0
+    assert offset % 0x200000 == 0   # 0 is one of some 500 offsets
     address = target.kernel.symbol("system_state") + offset
     packet = watch(rsp, address, 4)
     for value in (1, 2, 3):
@@ -479,3 +479,4 @@ def test_with_kaslr(boot: Boot) -> None:
     assert rsp.request(f"z{packet}") == "OK"
     rsp.send("c")
     target.booted()
+    assert "KASLR disabled" not in target.kernel_log()
