@@ -21,14 +21,16 @@
 
 #include <linux/compiler.h>
 #include <linux/types.h>
+
+#ifdef CONFIG_KGDB_WATCHPOINT
+#include <linux/kgdb.h>
+#endif
 #include <asm/kgdb_watch.h>
 
 struct perf_event;
 struct pt_regs;
 
 #ifdef CONFIG_KGDB_WATCHPOINT
-#include <linux/kgdb.h>
-
 struct kgdb_access;
 struct kgdb_slot_spec;
 
