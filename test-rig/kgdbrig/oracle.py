@@ -3,19 +3,14 @@
 
 from __future__ import annotations
 
-import hashlib
-import os
-import subprocess
-import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 
-from kgdbrig import paths
-from kgdbrig.errors import BuildError, MissingDependency, RigError, RigTimeout
+from kgdbrig import compiler, paths
+from kgdbrig.errors import RigError, RigTimeout
 from kgdbrig.wait import connect
 
-_COMPILER = "gcc"
 _FLAGS = ("-std=gnu11", "-shared", "-fPIC", "-pthread", "-O2", "-fvisibility=hidden", "-Wall", "-Wextra", "-Werror")
 _ANSWER_SECONDS = 20.0
 
@@ -52,29 +47,11 @@ def executions(accesses: list[Access]) -> list[list[Access]]:
 
 
 def build_plugin() -> Path:
-    """The compiled plugin; in the cache, under a key of its sources, flags and compiler."""
-    sources = sorted(path for path in paths.ORACLE_SOURCE.parent.iterdir() if path.suffix in (".c", ".h"))
-    key = hashlib.sha256()
-    try:
-        compiler = subprocess.run([_COMPILER, "-v"], capture_output=True, check=True).stderr
-    except FileNotFoundError as error:
-        raise MissingDependency(_COMPILER) from error
-    for part in (compiler, repr(_FLAGS).encode(), *(path.read_bytes() for path in sources)):
-        key.update(len(part).to_bytes(8, "little") + part)
-    directory = paths.cache_dir("oracle")
-    plugin = directory / f"oracle-{key.hexdigest()[:16]}.so"
-    if plugin.exists():
-        return plugin
-    with tempfile.TemporaryDirectory(dir=directory, prefix="new-") as fresh:
-        output = Path(fresh) / "oracle.so"
-        done = subprocess.run([_COMPILER, *_FLAGS, "-o", str(output), str(paths.ORACLE_SOURCE)],
-                              capture_output=True, text=True, check=False)
-        if done.returncode:
-            log = directory / "build.log"
-            log.write_text(done.stderr, encoding="utf-8")
-            raise BuildError("compiling the oracle plugin", log, "\n".join(done.stderr.splitlines()[-30:]))
-        os.replace(output, plugin)
-    return plugin
+    """The compiled plugin, from the cache when nothing in it changed."""
+    source = paths.ORACLE_SOURCE
+    headers = sorted(source.parent.glob("*.h"))
+    return compiler.compiled("compiling the oracle plugin", source, _FLAGS, paths.cache_dir("oracle"), suffix=".so",
+                             also=headers)
 
 
 class Oracle:
