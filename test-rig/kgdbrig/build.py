@@ -2,9 +2,10 @@
 """Builds guest kernels, and keeps the finished ones in the cache.
 
 A finished kernel is a directory kernels/KEY that is complete or absent and
-never changes, but for the index that gdb keeps there of vmlinux's symbols; KEY is the digest of everything that went in.  The tree and the
-object directory it was built in stay behind, so that the next build compiles
-only what changed.
+never changes, but for the index that gdb keeps there of vmlinux's symbols;
+KEY is the digest of everything that went in.  The tree and the object
+directory it was built in stay behind, so that the next build compiles only
+what changed.
 """
 
 from __future__ import annotations

@@ -261,7 +261,7 @@ class _Made:
         """Whether the Makefile beside a file has it compiled in this configuration."""
         path = self._tree / name
         makefile = (path.parent / "Makefile").read_text(encoding="utf-8").replace("\\\n", " ")
-        for symbol, value in re.findall(rf"^obj-(?:y|\$\((CONFIG_\w+)\))\s*[+:]?=(.*)$", makefile, re.MULTILINE):
+        for symbol, value in re.findall(r"^obj-(?:y|\$\((CONFIG_\w+)\))\s*[+:]?=(.*)$", makefile, re.MULTILINE):
             if f"{path.stem}.o" in value.split() and \
                     (not symbol or re.search(rf"^{symbol}=[ym]$", self._config, re.MULTILINE)):
                 return True

@@ -30,8 +30,9 @@ MEMORY_MB = 1024
 TESTS = ("V1F1000", "V1S10000")
 
 #: What a kernel writes when it has something to complain of.
-COMPLAINT = re.compile(r"\bERROR\b|WARNING|\bBUG\b|\bINFO: (?!NMI handler)|KASAN: |possible (recursive|circular|irq)|suspicious RCU|"
-                       r"inconsistent lock state|detected stall|soft lockup|blocked for more|scheduling while atomic|"
+COMPLAINT = re.compile(r"\bERROR\b|WARNING|\bBUG\b|\bINFO: (?!NMI handler)|KASAN: |"
+                       r"possible (recursive|circular|irq)|suspicious RCU|inconsistent lock state|"
+                       r"detected stall|soft lockup|blocked for more|scheduling while atomic|"
                        r"sleeping function|\bOops\b|Call Trace|cut here|Timed out waiting|CPU \d+ did not stop")
 
 #: How long the guest may be without a sign of progress, in seconds; it gives one at each hundred breakpoints.

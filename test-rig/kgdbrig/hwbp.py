@@ -10,6 +10,7 @@ from typing import Literal
 
 from kgdbrig.console import Console
 from kgdbrig.errors import RigError
+from kgdbrig.trigger import RUN
 
 _numbers = itertools.count()
 
@@ -61,7 +62,7 @@ def watch_own_variable(user: Literal["task", "ptrace"], stores: int, *, length: 
 
     `then` is a line for the trigger, whose accesses the same task makes after each of its own stores.
     """
-    also = f" /sys/kernel/debug/kgdb_trigger/run '{then}'" if then else ""
+    also = f" {RUN} '{then}'" if then else ""
     return f"hwbp {user} {stores} {length}{also}"
 
 

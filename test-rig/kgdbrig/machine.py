@@ -24,13 +24,13 @@ _SOCKET_PATH_MAX = 107
 _START_SECONDS = 30.0
 _STOP_SECONDS = 5.0
 
-#: Has a kernel that starts with the host's clock take the TSC for what it is where instructions are counted: 1 GHz.
-COUNTED_TSC = "tsc_early_khz=1000000 lpj=4000000"
-
 #: How far the TSC gets in a tick (250 a second).  Each CPU but the first measures it as it starts, against ticks that
 #: others count: in turns with these it comes out far too low, and a second of the debugger's is over in no time.
 #: The host's own rate is not known: with 5 GHz, a delay lasts at least as long as it should.
 _TSC_PER_TICK = {True: 4_000_000, False: 20_000_000}
+
+#: Has a kernel that starts with the host's clock take the TSC for what it is where instructions are counted: 1 GHz.
+COUNTED_TSC = f"tsc_early_khz=1000000 lpj={_TSC_PER_TICK[True]}"
 
 #: Linux 7.3 gives a byte up after twice its time on the line; QEMU sends at once at any rate, unless who reads is
 #: late, and a host can be late by milliseconds.  1200 is the lowest rate that kgdboc takes.
@@ -255,7 +255,8 @@ class Machine:
         turns = ["-accel", f"tcg,thread={'multi' if self._parallel else 'single'}"]
         if self._counted:
             turns += ["-icount", f"shift={_instruction_shift(self._smp)}"]
-        command = [self._arch.qemu, *self._arch.machine, *turns, "-smp", str(self._smp), "-m", str(self._memory_mb), "-no-user-config", "-nodefaults", "-display", "none", "-no-reboot", "-S",
+        command = [self._arch.qemu, *self._arch.machine, *turns, "-smp", str(self._smp),
+                   "-m", str(self._memory_mb), "-no-user-config", "-nodefaults", "-display", "none", "-no-reboot", "-S",
                    "-kernel", str(self.kernel.image), "-initrd", str(root), "-append", self.command_line,
                    "-chardev", f"socket,id=rig,fd={monitor_fd}", "-mon", "chardev=rig,mode=control",
                    *listen("monitor", self.monitor), "-mon", "chardev=monitor,mode=control",

@@ -78,7 +78,7 @@ def _common(count: int, cpu: int | None, context: Context) -> list[str]:
 
 def forever(text: str) -> str:
     """Shell text that performs a line over and over, until it is killed."""
-    return f"while echo '{text}' > {_DIRECTORY}/run; do :; done 2> /dev/null"
+    return f"while echo '{text}' > {RUN}; do :; done 2> /dev/null"
 
 
 def predict(seed: int, count: int, span: int, *, offset: int = 0, word: int = 8,

@@ -61,6 +61,14 @@ def go_on(target: Target, gdb: Gdb) -> None:
     target.trigger.finish()
 
 
+def set_and_go_on(target: Target, rsp: Rsp, *packets: str) -> None:
+    """Set and remove breakpoints, by their packets, at a stop that break_in() made, and continue from it."""
+    for packet in packets:
+        assert rsp.request(packet) == "OK", packet
+    rsp.send("c")
+    target.back()
+
+
 def stop_on_wire(target: Target, rsp: Rsp, op: Op, *, size: int, offset: int, value: int | None = None,
                  cpu: int | None = None, context: Context = "task") -> StopReply:
     """The stop reply when an access stops the machine.  The machine stays stopped."""

@@ -7,7 +7,7 @@ import re
 
 import pytest
 
-from drive import go_on, go_on_wire, prepare, stop_in_gdb, stop_on_wire, watched
+from drive import go_on, go_on_wire, prepare, set_and_go_on, stop_in_gdb, stop_on_wire, watched
 from kgdbrig.target import Target
 
 
@@ -91,10 +91,7 @@ def test_two_types_on_one_address_by_slot(target: Target, kinds: tuple[str, str]
     prepare(target)
     address = target.trigger.address(128)
     rsp = target.attach_rsp()
-    for kind in kinds:
-        assert rsp.request(f"{kind},{address:x},4") == "OK"
-    rsp.send("c")
-    target.back()
+    set_and_go_on(target, rsp, *(f"{kind},{address:x},4" for kind in kinds))
 
     assert stop_on_wire(target, rsp, "read", size=4, offset=128).text.endswith(f";awatch:{address:0{target.hex_digits}x};")
     go_on_wire(target, rsp)

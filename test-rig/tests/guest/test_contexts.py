@@ -6,7 +6,7 @@ from __future__ import annotations
 import re
 
 from conftest import Boot
-from drive import go_on, prepare, stop_in_gdb, watched
+from drive import go_on, prepare, set_and_go_on, stop_in_gdb, watched
 from kgdbrig.errors import RigTimeout
 from kgdbrig.rsp import Rsp, StopReply
 from kgdbrig.target import Target
@@ -42,9 +42,7 @@ def test_every_context_on_every_cpu(boot: Boot) -> None:
     address = target.trigger.address(64)
     low, high = target.symbol("trigger_write_4"), target.symbol("trigger_write_4") + 64
     rsp = target.attach_rsp()
-    assert rsp.request(f"Z2,{address:x},4") == "OK"
-    rsp.send("c")
-    target.back()
+    set_and_go_on(target, rsp, f"Z2,{address:x},4")
 
     wrong: list[str] = []
     value = 0
@@ -92,9 +90,7 @@ def test_a_module_s_init(boot: Boot) -> None:
     prepare(target)
     address = target.trigger.address(128)
     rsp = target.attach_rsp()
-    assert rsp.request(f"Z2,{address:x},4") == "OK"
-    rsp.send("c")
-    target.back()
+    set_and_go_on(target, rsp, f"Z2,{address:x},4")
     for value in (1, 2):
         target.trigger.start_init(value, offset=128)
         said = rsp.wait_stop()

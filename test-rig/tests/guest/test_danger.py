@@ -25,12 +25,12 @@ from enum import Enum
 import pytest
 
 from conftest import Boot
-from drive import prepare
+from drive import prepare, set_and_go_on
 from kgdbrig.errors import RigError, RigTimeout
 from kgdbrig.oracle import Oracle
 from kgdbrig.rsp import Rsp, RspError, StopReply
 from kgdbrig.target import Target
-from kgdbrig.trigger import RegisterType
+from kgdbrig.trigger import RUN, RegisterType
 from kgdbrig.wait import Deadline
 
 #: Where the shell does not answer, it hangs after this much: a guest that is well needs a fraction of both.
@@ -105,21 +105,16 @@ def debug_stack(target: Target, rsp: Rsp) -> int:
 
 
 def variable(name: str) -> Callable[[Target, Rsp], int]:
-    return lambda target, rsp: symbols(target)[name]
+    return lambda target, rsp: target.kernel.symbol(name)
 
 
 def per_cpu(name: str) -> Callable[[Target, Rsp], int]:
     """Of CPU 0."""
     def address(target: Target, rsp: Rsp) -> int:
-        offset = int.from_bytes(rsp.read_memory(symbols(target)["__per_cpu_offset"], 8), "little")
-        return symbols(target)[name] + offset & (1 << 64) - 1
+        symbol = target.kernel.symbol
+        offset = int.from_bytes(rsp.read_memory(symbol("__per_cpu_offset"), 8), "little")
+        return symbol(name) + offset & (1 << 64) - 1
     return address
-
-
-def symbols(target: Target) -> dict[str, int]:
-    """The kernel's own, from its System.map: the guest need not run."""
-    text = (target.kernel.directory / "System.map").read_text(encoding="ascii")
-    return {name: int(value, 16) for value, _, name in (line.split() for line in text.splitlines())}
 
 
 UNHARMED_WHY = "the debugger uses it with all breakpoints switched off"
@@ -218,10 +213,7 @@ def watch_it_all_the_same(subject: Subject, place: Place) -> Outcome:
     harmless, stored = target.trigger.address(2048), target.trigger.address()
     address = place.address(target, rsp)
     packets = f"2,{stored:x},4", f"4,{harmless:x},{place.length}"
-    for packet in packets:
-        assert rsp.request(f"Z{packet}") == "OK"
-    rsp.send("c")
-    target.back()
+    set_and_go_on(target, rsp, *(f"Z{packet}" for packet in packets))
     target.expect_armed(2)
     register = next(int(name[2]) for name, value in target.machine.debug_registers()[0].items() if value == harmless)
     # All that enters an exception handler, and the debugger: an NMI, a hit of KGDB's, page faults, a break-in. At the
@@ -242,7 +234,7 @@ def watch_it_all_the_same(subject: Subject, place: Place) -> Outcome:
 
 
 def run(line: str) -> str:
-    return f"echo '{line}' > /sys/kernel/debug/kgdb_trigger/run"
+    return f"echo '{line}' > {RUN}"
 
 
 def judge(subject: Subject, expected: list[str], at_second: str, commands: list[str]) -> Outcome:

@@ -11,7 +11,7 @@ import re
 import pytest
 
 from conftest import Boot
-from drive import prepare, stop_in_gdb, watched
+from drive import prepare, set_and_go_on, stop_in_gdb, watched
 from kgdbrig.build import Kernel
 from kgdbrig.gdb import Gdb
 from kgdbrig.oracle import Access
@@ -345,9 +345,7 @@ def test_perf_refuses(boot: Boot) -> None:
     target.break_in()
     rsp.wait_stop()
     assert rsp.request(f"Z2,{state + 64:x},4").startswith("E")
-    assert rsp.request(f"z{packet}") == "OK"
-    rsp.send("c")
-    target.back()
+    set_and_go_on(target, rsp, f"z{packet}")
     target.expect_armed(0)
 
 
@@ -365,9 +363,7 @@ def test_perf_knows_of_them(boot: Boot) -> None:
     assert "No space left on device" in target.console.run(insert)
     target.break_in()
     rsp.wait_stop()
-    assert rsp.request(f"z{packets[0]}") == "OK"
-    rsp.send("c")
-    target.back()
+    set_and_go_on(target, rsp, f"z{packets[0]}")
     target.console.run(insert, check=True)
     target.expect_armed(4)
     assert "needs 1 slot, 0 free: the debugger holds 4" in target.kernel_log()

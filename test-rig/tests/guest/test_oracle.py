@@ -49,7 +49,7 @@ def record(target: Target, tmp_path: Path, start: str) -> list[Stop]:
     gdb.command(f"watch {watched(target, *WATCH)}")
     gdb.command(f"awatch {watched(target, *AWATCH)}")
     target.resume(gdb)
-    target.console.start(f"echo '{start}' > /sys/kernel/debug/kgdb_trigger/run; echo g > /proc/sysrq-trigger")
+    target.console.start(f"echo '{start}' > {trigger.RUN}; echo g > /proc/sysrq-trigger")
     gdb.wait_stop()
     # "continue" until the stop that names no watchpoint: that of SysRq-g.
     gdb.command("python\nwhile stops[-1]['numbers']: gdb.execute('continue', to_string=True)\nend", 900)

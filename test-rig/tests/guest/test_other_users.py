@@ -13,7 +13,7 @@ from typing import Literal
 import pytest
 
 from conftest import Boot
-from drive import go_on_wire, prepare, stop_on_wire
+from drive import go_on_wire, prepare, set_and_go_on, stop_on_wire
 from kgdbrig import hwbp, trigger
 from kgdbrig.errors import RigError
 from kgdbrig.hwbp import PerfEvent
@@ -34,13 +34,6 @@ def shared(boot: Boot) -> Target:
     target = boot(smp=CPUS, oracle=True)
     prepare(target)
     return target
-
-
-def set_and_go_on(target: Target, rsp: Rsp, *packets: str) -> None:
-    for packet in packets:
-        assert rsp.request(packet) == "OK"
-    rsp.send("c")
-    target.back()
 
 
 def break_in(target: Target, rsp: Rsp) -> None:

@@ -8,7 +8,7 @@ import re
 import pytest
 
 from conftest import Boot
-from drive import go_on_wire, prepare, stop_on_wire
+from drive import go_on_wire, prepare, set_and_go_on, stop_on_wire
 from kgdbrig.rsp import Rsp
 from kgdbrig.target import Target
 
@@ -109,10 +109,7 @@ def test_the_exact_stop_replies(target: Target, size: int) -> None:
     rsp = target.attach_rsp()
     # The accesses are of a word at most, and so in the first slot.
     access = min(size, target.word)
-    assert rsp.request(f"Z2,{address:x},{size}") == "OK"
-    assert rsp.request(f"Z4,{address + 64:x},{size}") == "OK"
-    rsp.send("c")
-    target.back()
+    set_and_go_on(target, rsp, f"Z2,{address:x},{size}", f"Z4,{address + 64:x},{size}")
     for op, offset, reason in (("write", 64, "watch"), ("write", 128, "awatch"), ("read", 128, "awatch")):
         value = 1 if op == "write" else None
         said = stop_on_wire(target, rsp, op, size=access, offset=offset, value=value)  # type: ignore[arg-type]

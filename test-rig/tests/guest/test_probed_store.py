@@ -16,7 +16,7 @@ from dataclasses import dataclass
 import pytest
 
 from conftest import Boot
-from drive import go_on_wire, prepare, stop_in_gdb, stop_on_wire, watched
+from drive import go_on_wire, prepare, set_and_go_on, stop_in_gdb, stop_on_wire, watched
 from kgdbrig.errors import RigTimeout
 from kgdbrig.target import Target
 from kgdbrig.wait import Deadline
@@ -97,9 +97,7 @@ def test_the_pc_is_that_of_the_probed_instruction(boot: Boot, kind: Kind) -> Non
     store, behind = target.trigger.store()
     kind.set(target)
     rsp = target.attach_rsp()
-    assert rsp.request(f"Z2,{address:x},4") == "OK"
-    rsp.send("c")
-    target.back()
+    set_and_go_on(target, rsp, f"Z2,{address:x},4")
 
     for value in range(1, STORES + 1):
         said = stop_on_wire(target, rsp, "probed", size=4, offset=0, value=value, cpu=value % 2)
@@ -124,9 +122,7 @@ def test_stepping_on_from_there(target: Target, kind: Kind) -> None:
     end = behind + 8    # the nops of store.c
     kind.set(target)
     rsp = target.attach_rsp()
-    assert rsp.request(f"Z2,{address:x},4") == "OK"
-    rsp.send("c")
-    target.back()
+    set_and_go_on(target, rsp, f"Z2,{address:x},4")
 
     for value in range(1, STORES + 1):
         stop_on_wire(target, rsp, "probed", size=4, offset=0, value=value)

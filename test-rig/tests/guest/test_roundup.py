@@ -14,7 +14,7 @@ import re
 import pytest
 
 from conftest import Boot
-from drive import go_on_wire, prepare, stop_on_wire
+from drive import go_on_wire, prepare, set_and_go_on, stop_on_wire
 from kgdbrig.rsp import Rsp
 from kgdbrig.target import Target
 
@@ -68,9 +68,7 @@ def test_what_is_set_meanwhile_is_armed_once_it_is_let_go(isolated: Target) -> N
     rsp.send("c")
     target.back()
     break_in_while_held(target, rsp)
-    assert rsp.request(f"Z2,{address:x},4") == "OK"
-    rsp.send("c")
-    target.back()
+    set_and_go_on(target, rsp, f"Z2,{address:x},4")
     assert target.breakpoints_armed()[HELD] == 0, "it was not held"
     target.trigger.let_go()
     target.expect_armed(1)
@@ -87,15 +85,10 @@ def test_what_is_removed_meanwhile_is_disarmed_once_it_is_let_go(isolated: Targe
     target = isolated
     address = target.trigger.address(0)
     rsp = target.attach_rsp()
-    assert rsp.request(f"Z2,{address:x},4") == "OK"
-    rsp.send("c")
-    target.back()
+    set_and_go_on(target, rsp, f"Z2,{address:x},4")
     target.expect_armed(1)
     break_in_while_held(target, rsp)
-    assert rsp.request(f"z2,{address:x},4") == "OK"
-    assert rsp.request(f"Z2,{address + 64:x},8") == "OK"
-    rsp.send("c")
-    target.back()
+    set_and_go_on(target, rsp, f"z2,{address:x},4", f"Z2,{address + 64:x},8")
     target.trigger.let_go()
     target.expect_armed(1)
     for cpu in (HELD, 0, 2):

@@ -8,7 +8,7 @@ import re
 import pytest
 
 from conftest import Boot
-from drive import go_on, go_on_wire, prepare, stop_in_gdb, stop_on_wire, watched
+from drive import go_on, go_on_wire, prepare, set_and_go_on, stop_in_gdb, stop_on_wire, watched
 from kgdbrig import trigger
 from kgdbrig.rsp import Rsp
 from kgdbrig.target import Target
@@ -47,9 +47,7 @@ def test_the_stop_reply_names_the_thread(boot: Boot) -> None:
     prepare(target)
     address = target.trigger.address(64)
     rsp = target.attach_rsp()
-    assert rsp.request(f"Z2,{address:x},4") == "OK"
-    rsp.send("c")
-    target.back()
+    set_and_go_on(target, rsp, f"Z2,{address:x},4")
     for cpu, value in ((0, 1), (1, 2), (0, 3)):
         said = stop_on_wire(target, rsp, "write", size=4, offset=64, value=value, cpu=cpu)
         assert re.fullmatch(rf"T05thread:[0-9a-f]+;watch:{address:0{target.hex_digits}x};", said.text)
@@ -97,10 +95,7 @@ def test_every_cpu_at_once(boot: Boot, smp: int) -> None:
     prepare(target)
     address, code = target.trigger.address(0), target.symbol("trigger_write_4")
     rsp = target.attach_rsp()
-    for slot in range(4):
-        assert rsp.request(f"Z2,{address + 64 * slot:x},4") == "OK"
-    rsp.send("c")
-    target.back()
+    set_and_go_on(target, rsp, *(f"Z2,{address + 64 * slot:x},4" for slot in range(4)))
     # CPUs that wait spin, on few of the host's: a stop takes long with many.
     rounds = 8 // smp
     target.trigger.start_lines(*(trigger.line("write", size=4, offset=64 * (cpu % 4), value=cpu + 1, cpu=cpu,
@@ -235,7 +230,7 @@ def test_a_waiting_hit_is_dropped_with_its_watchpoint(boot: Boot, instead: bool)
     for cpu in range(4):
         # Over and over: one line's accesses come to an end, sooner on one machine than on another.
         line = trigger.line("write", size=4, offset=64 * cpu, value=1, cpu=cpu, count=1_000_000)
-        target.console.run(f"while echo '{line}' > /sys/kernel/debug/kgdb_trigger/run; do :; done 2>/dev/null &")
+        target.console.run(f"{trigger.forever(line)} &")
 
     rsp = target.attach_rsp()
     waited, rounds = 0, 0

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import re
 
-from drive import attach_with_values, break_in, go_on_from, go_on_wire, prepare, stop_at, stop_on_wire
+from drive import attach_with_values, break_in, go_on_from, go_on_wire, prepare, set_and_go_on, stop_at, stop_on_wire
 from kgdbrig.gdb import Gdb
 from kgdbrig.rsp import Rsp
 from kgdbrig.target import Target
@@ -23,10 +23,7 @@ def test_one_instruction_at_a_time(target: Target) -> None:
     address = target.trigger.address(64)
     code = {size: target.symbol(f"trigger_write_{size}") for size in (1, 4)}
     rsp = target.attach_rsp()
-    assert rsp.request(f"Z2,{address:x},4") == "OK"
-    assert rsp.request(f"Z1,{code[4]:x},1") == "OK"
-    rsp.send("c")
-    target.back()
+    set_and_go_on(target, rsp, f"Z2,{address:x},4", f"Z1,{code[4]:x},1")
     for value in (1, 1, 2):
         said = stop_on_wire(target, rsp, "write", size=4, offset=64, value=value)
         assert (said.reason, rsp.read_registers()["rip"]) == (None, code[4])
@@ -65,10 +62,7 @@ def test_a_step_that_hits_raises_one_exception(target: Target) -> None:
     address = target.trigger.address(64)
     code = target.symbol("trigger_read_4")
     rsp = target.attach_rsp()
-    assert rsp.request(f"Z4,{address:x},4") == "OK"
-    assert rsp.request(f"Z1,{code:x},1") == "OK"
-    rsp.send("c")
-    target.back()
+    set_and_go_on(target, rsp, f"Z4,{address:x},4", f"Z1,{code:x},1")
     stop_on_wire(target, rsp, "read", size=4, offset=64)
     qmp = target.machine.qmp()
     log = target.machine.directory / "exceptions.log"
