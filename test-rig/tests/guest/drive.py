@@ -69,6 +69,13 @@ def set_and_go_on(target: Target, rsp: Rsp, *packets: str) -> None:
     target.back()
 
 
+def back_over_int3(rsp: Rsp, address: int) -> None:
+    """Set the PC to a breakpoint's address, as gdb does where an x86_64 stops behind the int3."""
+    registers = bytearray.fromhex(rsp.request("g"))
+    registers[16 * 8:17 * 8] = address.to_bytes(8, "little")
+    assert rsp.request(f"G{registers.hex()}") == "OK"
+
+
 def stop_on_wire(target: Target, rsp: Rsp, op: Op, *, size: int, offset: int, value: int | None = None,
                  cpu: int | None = None, context: Context = "task") -> StopReply:
     """The stop reply when an access stops the machine.  The machine stays stopped."""

@@ -8,7 +8,9 @@ import re
 import pytest
 
 from conftest import Boot
-from drive import go_on, prepare, stop_in_gdb, watched
+from drive import back_over_int3, go_on, prepare, stop_in_gdb, watched
+from kgdbrig import trigger
+from kgdbrig.endurance import complaints
 from kgdbrig.target import Target
 
 CPUS = 2
@@ -116,3 +118,46 @@ def test_a_stop_for_another_cause_says_nothing_of_watchpoints(armed: Target) -> 
     assert_free(armed)
 
 
+
+
+@pytest.mark.parametrize("how", ["removed", "detached"])
+def test_a_breakpoint_that_was_executed_already(boot: Boot, how: str) -> None:
+    """CPUs that have executed the same int3 go on with the instruction it stood in for, once that is back.
+
+    Some wait for the debugger by then, others are rounded up before they know what it is about.
+    """
+    target = boot(smp=4, parallel=True)
+    prepare(target)
+    code = target.symbol("trigger_write_4")
+    masters = target.symbol("masters_in_kgdb")
+    for cpu in range(4):
+        line = trigger.line("write", size=4, offset=64 * cpu, value=1, cpu=cpu, count=1_000_000)
+        target.console.run(f"{trigger.forever(line)} &")
+
+    rsp = target.attach_rsp()
+    waited, rounds = 0, 0
+    while waited < 10 or rounds < 20:
+        rounds += 1
+        assert rounds < 200, f"in {rounds} rounds only {waited} CPUs had to wait"
+        assert rsp.request(f"Z0,{code:x},1") == "OK"
+        rsp.send("c")
+        assert rsp.wait_stop().reason is None
+        waited += int.from_bytes(rsp.read_memory(masters, 4), "little") - 1
+        back_over_int3(rsp, code)
+        mark = target.tap.mark()
+        if how == "removed":
+            assert rsp.request(f"z0,{code:x},1") == "OK"
+            rsp.send("c")
+        else:
+            assert rsp.request("D") == "OK"
+        target.back()
+        assert not [packet for packet in target.tap.since(mark) if packet.data.startswith(b"T")]
+        target.break_in()
+        if how == "detached":
+            rsp.request("?")
+        else:
+            assert rsp.wait_stop().reason is None
+    rsp.send("c")
+    target.back()
+    target.console.run("kill $(jobs -p); wait")
+    assert not complaints(target.kernel_log())
