@@ -15,9 +15,10 @@
  */
 #define pr_fmt(fmt) "KGDB: " fmt
 
-#include <linux/bits.h>
+#include <linux/bitops.h>
 #include <linux/bug.h>
 #include <linux/errno.h>
+#include <linux/init.h>
 #include <linux/kernel.h>
 #include <linux/kprobes.h>
 #include <linux/percpu.h>
@@ -334,6 +335,19 @@ static int refuse_full(unsigned long needed, unsigned int held,
 	return -ENOSPC;
 }
 
+/* Why something cannot be watched, or NULL; otherwise the @count slots it takes */
+static const char *check_watch(const struct kgdb_watch_spec *watch,
+			       struct kgdb_slot_spec *pieces,
+			       unsigned long *count)
+{
+	const char *why = kgdb_plan_slots(watch, pieces, KGDB_HW_SLOTS, count);
+	unsigned long i;
+
+	for (i = 0; !why && i < *count && i < KGDB_HW_SLOTS; i++)
+		why = check_slot(&pieces[i]);
+	return why;
+}
+
 /* Have all the slots reserved that the table needs with @spec added to it */
 static int make_room(const struct kgdb_watch_spec *spec)
 {
@@ -343,15 +357,12 @@ static int make_room(const struct kgdb_watch_spec *spec)
 	const char *why;
 	int err;
 
-	why = kgdb_plan_slots(spec, pieces, KGDB_HW_SLOTS, &count);
+	why = check_watch(spec, pieces, &count);
 	if (why)
 		return refuse(-EINVAL, why);
 
 	needed = count;
 	for (i = 0; i < count && i < KGDB_HW_SLOTS; i++) {
-		why = check_slot(&pieces[i]);
-		if (why)
-			return refuse(-EINVAL, why);
 		if (find_spec(all, held, &pieces[i]))
 			needed--;
 	}
@@ -715,23 +726,40 @@ static int release_idle(void *unused)
 	return 0;
 }
 
-/* Remove what has a byte of a region; how many, and what, for the log */
-static unsigned int drop(unsigned long addr, unsigned long len,
-			 struct kgdb_watch_spec *dropped)
+/* Which watchpoints have a byte of a region */
+static u32 watches_in(unsigned long addr, unsigned long len)
 {
-	unsigned int i, count = 0;
+	u32 found = 0;
+	int i;
 
 	for (i = 0; i < KGDB_WATCH_MAX; i++) {
-		if (!in_use(&watches[i]) ||
-		    !kgdb_overlaps(addr, len, (void *)watches[i].addr,
-				   watches[i].len))
+		if (in_use(&watches[i]) &&
+		    kgdb_overlaps(addr, len, (void *)watches[i].addr,
+				  watches[i].len))
+			found |= BIT(i);
+	}
+	return found;
+}
+
+/* Remove some of the watchpoints; what they were, for the log */
+static void drop(u32 which, struct kgdb_watch_spec *dropped)
+{
+	int i;
+
+	for (i = 0; i < KGDB_WATCH_MAX; i++) {
+		if (!(which & BIT(i)))
 			continue;
-		dropped[count++] = watches[i];
+		*dropped++ = watches[i];
 		watches[i].type = KGDB_WATCH_SOFTWARE;
 	}
-	if (count)
+	if (which)
 		kgdb_watch_settle();
-	return count;
+}
+
+static void say_dropped(const struct kgdb_watch_spec *watch, const char *why)
+{
+	pr_info("%s at 0x%lx, length %lu, removed: %s\n",
+		kgdb_type_name(watch->type), watch->addr, watch->len, why);
 }
 
 /* All CPUs are brought in line with the table; then perf can have the slots */
@@ -746,17 +774,17 @@ static void forget(unsigned long addr, unsigned long len, bool *gone)
 {
 	struct kgdb_watch_spec dropped[KGDB_WATCH_MAX];
 	unsigned long flags = change_begin();
-	unsigned int i, count = drop(addr, len, dropped);
+	u32 which = watches_in(addr, len);
+	unsigned int i;
 
+	drop(which, dropped);
 	if (gone)
 		*gone = true;
 	change_end(flags);
 
-	for (i = 0; i < count; i++)
-		pr_info("%s at 0x%lx, length %lu, removed: its memory is freed\n",
-			kgdb_type_name(dropped[i].type), dropped[i].addr,
-			dropped[i].len);
-	if (count)
+	for (i = 0; i < hweight32(which); i++)
+		say_dropped(&dropped[i], "its memory is freed");
+	if (which)
 		apply();
 }
 
@@ -804,9 +832,40 @@ void kgdb_remove_every_hw_break(void)
 		return;
 
 	flags = change_begin();
-	drop(0, ULONG_MAX, dropped);
+	drop(watches_in(0, ULONG_MAX), dropped);
 	change_end(flags);
 	apply();
+}
+
+/**
+ * kgdb_watch_recheck() - drop the watchpoints that would be refused by now
+ *
+ * Early in boot, memory that nobody had may become the exception entry code's
+ * or the debugger's own.
+ *
+ * Context: the boot CPU, early in boot; interrupts and all breakpoints off.
+ * What is left is armed afterwards.
+ */
+void __init kgdb_watch_recheck(void)
+{
+	struct kgdb_watch_spec dropped[KGDB_WATCH_MAX];
+	struct kgdb_slot_spec pieces[KGDB_HW_SLOTS];
+	unsigned long flags = change_begin(), needed;
+	const char *why;
+	u32 which = 0;
+	int i;
+
+	for (i = 0; i < KGDB_WATCH_MAX; i++) {
+		if (!in_use(&watches[i]))
+			continue;
+		why = check_watch(&watches[i], pieces, &needed);
+		if (!why)
+			continue;
+		which |= BIT(i);
+		say_dropped(&watches[i], why);
+	}
+	drop(which, dropped);
+	change_end(flags);
 }
 
 /**

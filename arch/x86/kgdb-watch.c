@@ -682,7 +682,8 @@ void kgdb_cpu_starting(void)
  * kgdb_percpu_copied() - a CPU's per-CPU area has been made
  * @cpu: whose; the boot CPU uses it from now on
  *
- * It is a copy of what the boot CPU had when the copying began.
+ * It is a copy of what the boot CPU had when the copying began. Whoever has
+ * watched this memory was free to do so until now.
  *
  * Context: setup_per_cpu_areas(), interrupts off.
  */
@@ -691,15 +692,14 @@ void __init kgdb_percpu_copied(unsigned int cpu)
 	if (!kgdb_watch_settled())
 		return;
 
-	if (cpu == smp_processor_id()) {
-		set_debugreg(KGDB_DR7_DISABLED, 7);
-		kgdb_arch_slots_sync();
-		return;
+	set_debugreg(KGDB_DR7_DISABLED, 7);
+	if (cpu != smp_processor_id()) {
+		per_cpu(cpu_dr7, cpu) = 0;
+		per_cpu(synced, cpu) = 0;
+		memset(per_cpu_ptr(&kgdb_db, cpu), 0, sizeof(kgdb_db));
+		memset(per_cpu_ptr(slot_events, cpu), 0, sizeof(slot_events));
 	}
-	per_cpu(cpu_dr7, cpu) = 0;
-	per_cpu(synced, cpu) = 0;
-	memset(per_cpu_ptr(&kgdb_db, cpu), 0, sizeof(kgdb_db));
-	memset(per_cpu_ptr(slot_events, cpu), 0, sizeof(slot_events));
+	kgdb_watch_recheck();
 }
 
 void kgdb_arch_slots_suspend(void)

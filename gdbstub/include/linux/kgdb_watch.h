@@ -65,6 +65,7 @@ unsigned int kgdb_watch_settled(void);
 void kgdb_release_idle_slots(void);
 void kgdb_watch_freed(const void *base, unsigned long size);
 void kgdb_watch_free_init_mem(void);
+void kgdb_watch_recheck(void);
 void kgdb_watch_late(void);
 const struct kgdb_slot_spec *kgdb_slot_wanted(unsigned int slot,
 					      unsigned int *id);
