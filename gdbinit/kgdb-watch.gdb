@@ -112,6 +112,10 @@ The kernel has to wait in KGDB: booted with kgdbwait, or sent there by
 `echo g > /proc/sysrq-trigger' on the target.  If it does not, gdb gives up
 after 14 times `show remotetimeout', or at Ctrl-C.
 
+Where KASLR has moved the kernel, the symbols follow it, provided that it stopped in
+kgdb_breakpoint(), as both of these do.  (Those of per-CPU variables are then wrong
+before Linux 6.15, where they are offsets: boot with nokaslr for these.)
+
 Ends in a warning when the running kernel is not the one vmlinux belongs to."""
 
     def __init__(self):
@@ -142,23 +146,43 @@ Ends in a warning when the running kernel is not the one vmlinux belongs to."""
             raise gdb.GdbError(f"Not connected: {error}") from None
 
         found = self.banner(len(expected))
+        if found != expected and self.relocate(expected):
+            found = self.banner(len(expected))
         if found == expected:
             print(f"Connected to {target}: {found}")
         else:
             print(f"Connected to {target}.")
-            print("warning: this vmlinux is not the kernel that runs, or that was not booted with "
-                  "nokaslr.\n"
+            print("warning: this vmlinux is not the kernel that runs, or KASLR has moved that and it did\n"
+                  "not stop in kgdb_breakpoint(), which would tell how far.\n"
                   f"  vmlinux: {expected}\n"
                   f"  running: {'(nothing readable there)' if found is None else found}")
 
+    @classmethod
+    def relocate(cls, expected):
+        """Move the symbols of vmlinux to where KASLR has put the kernel; whether it is there.
+
+        A kernel that asked for the debugger tells by its PC, which is behind the int3 of
+        kgdb_breakpoint(), one byte.  What is found there has to be the kernel `expected`."""
+        try:
+            moved = int(gdb.parse_and_eval("(long)$pc - 1 - (long)&kgdb_breakpoint_ip"))
+        except gdb.error:   # no x86, or not our patches
+            return False
+        if moved == 0 or cls.banner(len(expected), moved) != expected:
+            return False
+        gdb.execute(f"symbol-file -o {moved:#x} '{gdb.current_progspace().filename}'", to_string=True)
+        print(f"KASLR has moved the kernel by {moved:#x}, and so are the symbols of vmlinux now.")
+        gdb.execute("frame")
+        return True
+
     @staticmethod
-    def banner(length):
+    def banner(length, moved=0):
         """Up to `length` characters of the kernel's version line, None if there is none.
 
-        From vmlinux, or from the kernel's memory once connected."""
+        From vmlinux, or from the kernel's memory once connected, `moved` from where vmlinux
+        says it is."""
         try:
-            text = gdb.parse_and_eval("(const char *)&linux_banner").string("ascii", "replace",
-                                                                            length=length)
+            text = gdb.parse_and_eval(f"(const char *)((long)&linux_banner + {moved})").string(
+                "ascii", "replace", length=length)
         except gdb.error:
             return None
         text = text.partition("\0")[0].partition("\n")[0]

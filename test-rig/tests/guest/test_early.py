@@ -11,7 +11,7 @@ import re
 import pytest
 
 from conftest import Boot
-from drive import prepare, set_and_go_on, stop_in_gdb, watched
+from drive import back_over_int3, prepare, set_and_go_on, stop_in_gdb, watched
 from kgdbrig.build import Kernel
 from kgdbrig.gdb import Gdb
 from kgdbrig.oracle import Access
@@ -53,9 +53,7 @@ def run_to(target: Target, rsp: Rsp, function: str) -> None:
         pass
     assert said.signal == 5
     assert rsp.request(f"z0,{address:x},1") == "OK"
-    registers = bytearray.fromhex(rsp.request("g"))
-    registers[16 * 8:17 * 8] = address.to_bytes(8, "little")    # back from behind the int3
-    assert rsp.request(f"G{registers.hex()}") == "OK"
+    back_over_int3(rsp, address)
 
 
 def continued(rsp: Rsp) -> StopReply:
@@ -219,6 +217,45 @@ def test_set_while_the_per_cpu_areas_are_made(boot: Boot) -> None:
     rsp.send("c")
     target.booted()
     target.expect_armed(0)
+
+
+def test_memory_that_the_exception_entry_gets(boot: Boot) -> None:
+    """What nobody had at the first stop becomes a per-CPU area: a watchpoint that would kill the machine then is dropped.
+
+    The kernel allocates the same memory each time it boots.
+    """
+    target = boot(kgdboc="early", smp=2)
+    rsp = target.reattach_rsp()
+    rsp.send("c")
+    target.booted()
+    target.break_in()
+    rsp.wait_stop()
+    offsets = target.kernel.symbol("__per_cpu_offset")
+    areas = [int.from_bytes(rsp.read_memory(offsets + 8 * cpu, 8), "little") for cpu in range(2)]
+    rsp.send("c")
+    target.back()
+    taken, harmless = [[area + target.kernel.symbol(name) & (1 << 64) - 1 for area in areas]
+                       for name in ("kgdb_db", "kernel_cpustat")]
+
+    target = boot(kgdboc="early", smp=2)
+    rsp = target.reattach_rsp()
+    for address in taken:
+        watch(rsp, address, 4, kind=4)
+    watch(rsp, harmless[1], 8)
+    state = target.kernel.symbol("system_state")
+    packet = watch(rsp, state, 4)
+    # The areas are cleared and filled; what is done there later is done by the scheduler.
+    while (said := continued(rsp)).address != state:
+        assert said.address in (*taken, harmless[1])
+    assert rsp.request(f"z{packet}") == "OK"
+    assert rsp.request(f"z2,{harmless[1]:x},8") == "OK"
+    for address in taken:
+        assert rsp.request(f"z4,{address:x},4").startswith("E")
+    rsp.send("c")
+    target.booted()
+    target.expect_armed(0)
+    dropped = re.findall(r"KGDB: access watchpoint at 0x([0-9a-f]+), length 4, removed: (.*)", target.kernel_log())
+    assert dropped == [(f"{address:x}", "the exception entry code uses this memory") for address in taken]
 
 
 def test_init_memory_is_freed(boot: Boot) -> None:
@@ -458,6 +495,20 @@ def test_by_sysfs(boot: Boot) -> None:
     assert "hit Hardware watchpoint 1: " in stop_in_gdb(target, gdb, "write", size=4, offset=0, value=1, cpu=1)
     gdb.resume()
     target.trigger.finish()
+
+
+def test_with_kaslr_in_gdb(boot: Boot) -> None:
+    """gdb's symbols follow the kernel, from the first stop to one in the running machine."""
+    target = boot(kgdboc="early", smp=2, kaslr=True)
+    gdb = target.reattach_gdb()
+    gdb.command("watch system_state")
+    for name in ("SCHEDULING", "FREEING_INITMEM", "RUNNING"):
+        gdb.resume()
+        assert f"New value = SYSTEM_{name}" in gdb.wait_stop()
+        assert "main.c" in gdb.command("info line *($pc - 1)")
+    gdb.resume()
+    target.booted()
+    target.expect_armed(1)
 
 
 def test_with_kaslr(boot: Boot) -> None:
