@@ -58,7 +58,7 @@ test: deps ## run every test, on every kernel unless KVER or ARCH name one (K, J
 	@$(PYTEST) -n $(JOBS) test-rig/tests/host test-rig/tests/guest $(if $(K),-k '$(K)')
 
 test-debug: export KVER := $(call named,KVER)
-test-debug: deps ## run just the tests of lockdown and endurance, on a kernel with lockdep and KASAN (KVER, K)
+test-debug: deps ## run the tests that want a kernel with lockdep and KASAN: a short endurance (KVER, K)
 	@$(PYTEST) -n $(JOBS) test-rig/tests/debug $(if $(K),-k '$(K)')
 
 test-host: deps ## run the tests that need no guest: packets and plans, under sanitizers

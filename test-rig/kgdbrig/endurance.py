@@ -14,7 +14,7 @@ import contextlib
 import itertools
 import re
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import TextIO
 
 from kgdbrig import build, trigger
@@ -28,6 +28,8 @@ CONFIG = "debug"
 MEMORY_MB = 1024
 #: What kgdbts is told: a thousand breakpoints at forks, ten thousand at opens.
 TESTS = ("V1F1000", "V1S10000")
+#: The same for about a minute.
+SHORT = ("V1F100I100", "V1S500I100")
 
 #: What a kernel writes when it has something to complain of.
 COMPLAINT = re.compile(r"\bERROR\b|WARNING|\bBUG\b|\bINFO: (?!NMI handler)|KASAN: |"
@@ -38,6 +40,7 @@ COMPLAINT = re.compile(r"\bERROR\b|WARNING|\bBUG\b|\bINFO: (?!NMI handler)|KASAN
 #: How long the guest may be without a sign of progress, in seconds; it gives one at each hundred breakpoints.
 _PATIENCE = 300.0
 _PARAMETER = "/sys/module/kgdbts/parameters/kgdbts"
+_WATCHPOINTS = "kgdbts:RUN access write breakpoint test"
 _END = "Unregistered I/O driver kgdbts"
 _runs = itertools.count(1)
 
@@ -66,8 +69,8 @@ def busy(target: Target) -> Iterator[None]:
     target.console.run("kill $(jobs -p); wait", 120)
 
 
-def kgdbts(target: Target, tests: str, line: Progress) -> str:
-    """Run kgdbts once, to its end; the kernel log since, which has no complaint in it (EnduranceError)."""
+def kgdbts(target: Target, tests: str, line: Progress) -> None:
+    """Run kgdbts once, to its end; EnduranceError if the kernel complains, or has not tried watchpoints as well."""
     console = target.console
     console.run("dmesg -c > /dev/null; exec 3< /dev/kmsg")
     # That begins with the oldest record there is, whatever dmesg has cleared.
@@ -86,9 +89,8 @@ def kgdbts(target: Target, tests: str, line: Progress) -> str:
     console.run("wait $t; exec 3<&-", _PATIENCE)
     log = target.kernel_log()
     found = complaints(log)
-    if found or _END not in log:
+    if found or _END not in log or _WATCHPOINTS not in log:
         raise EnduranceError(f"kgdbts={tests}: {found or 'it does not end'}\n{log}")
-    return log
 
 
 def run(version: str, arch: str, times: int, *, parallel: bool = False, progress: TextIO | None = sys.stderr) -> int:
@@ -96,23 +98,22 @@ def run(version: str, arch: str, times: int, *, parallel: bool = False, progress
     kernel = build.build(version, arch, config=CONFIG)
     print(f"Linux {kernel.release} {arch} ({kernel.source}), configuration {CONFIG}, {CPUS} CPUs", flush=True)
     with Target(kernel, smp=CPUS, kgdboc="none", memory_mb=MEMORY_MB, parallel=parallel) as target:
-        check_boot(target)
-        with busy(target):
-            for number in range(1, times + 1):
-                for tests in TESTS:
-                    line = Progress(f"kgdbts={tests}, {number} of {times}", progress)
-                    try:
-                        kgdbts(target, tests, line)
-                    except BaseException:
-                        line.failed()
-                        raise
-                    line.done("no complaint")
+        endure(target, TESTS, times, progress)
     print(f"kgdbts={' and kgdbts='.join(TESTS)}: {times} times without a complaint of the kernel", flush=True)
     return 0
 
 
-def check_boot(target: Target) -> None:
-    """EnduranceError if the kernel has complained already."""
+def endure(target: Target, tests: Sequence[str], times: int = 1, progress: TextIO | None = None) -> None:
+    """Run the tests `times` over on a machine that is kept busy; EnduranceError at the first complaint."""
     found = complaints(target.kernel_log())
     if found:
         raise EnduranceError(f"the kernel complains before anything was tried: {found}")
+    with busy(target):
+        for number, test in itertools.product(range(1, times + 1), tests):
+            line = Progress(f"kgdbts={test}, {number} of {times}", progress)
+            try:
+                kgdbts(target, test, line)
+            except BaseException:
+                line.failed()
+                raise
+            line.done("no complaint")

@@ -11,6 +11,7 @@ import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -116,7 +117,7 @@ def stock_kernel(platform: Platform, built: Build) -> Kernel:
 
 @pytest.fixture(scope="session")
 def debug_kernel(platform: Platform, built: Build) -> Kernel:
-    """The patched kernel with lockdep, KASAN and lockdown (configs/debug.config)."""
+    """The patched kernel with lockdep and KASAN (configs/debug.config)."""
     return built(platform.version, platform.arch, config="debug")
 
 
@@ -126,6 +127,29 @@ def states(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     directory = tmp_path_factory.mktemp("states")
     yield directory
     shutil.rmtree(directory, ignore_errors=True)
+
+
+def _machine(kernel: Kernel, states: Path, *, smp: int = 1, parallel: bool = False, starts_cpus: bool = False,
+             append: str = "", **arguments: Any) -> Target:
+    """A Target that is not started yet; see boot().
+
+    Where instructions are counted from a later time on than power-on, the one
+    that boots and the one that goes on from there are two machines anyway.
+    """
+    starts_counted = not parallel and machine.starts_counted(kernel.version, smp)
+    if arguments.get("kgdboc") in ("early", "wait") or "visits" in arguments:
+        return Target(kernel, smp=smp, parallel=parallel, counted=starts_counted, append=append, **arguments)
+    counted = starts_counted if starts_cpus else not parallel
+    if counted != starts_counted:
+        append = f"{append} {machine.COUNTED_TSC}"
+    # The oracle is not part of the guest.
+    alike = sorted(item for item in arguments.items() if item[0] != "oracle")
+    named = repr([kernel.key, smp, parallel, counted, append, alike])
+    state = states / hashlib.sha256(named.encode()).hexdigest()[:16]
+    if not state.exists():
+        with Target(kernel, smp=smp, parallel=parallel, counted=starts_counted, append=append, **arguments) as booted:
+            booted.machine.save(state)
+    return Target(kernel, smp=smp, parallel=parallel, counted=counted, append=append, state=state, **arguments)
 
 
 @pytest.fixture
@@ -139,26 +163,8 @@ def boot(request: pytest.FixtureRequest, kernel: Kernel, states: Path) -> Iterat
     """
     targets = request.node.stash.setdefault(_booted, [])
     with contextlib.ExitStack() as stack:
-        def start(*, kernel: Kernel = kernel, smp: int = 1, parallel: bool = False, starts_cpus: bool = False,
-                  append: str = "", **arguments: object) -> Target:
-            starts_counted = not parallel and machine.starts_counted(kernel.version, smp)
-            counted = starts_counted if starts_cpus else not parallel
-            state = None
-            if arguments.get("kgdboc") in ("early", "wait") or "visits" in arguments:
-                counted = starts_counted
-            else:
-                # The oracle is not part of the guest.
-                alike = sorted(item for item in arguments.items() if item[0] != "oracle")
-                named = repr([kernel.key, smp, parallel, counted, append, alike])
-                state = states / hashlib.sha256(named.encode()).hexdigest()[:16]
-                if counted != starts_counted:
-                    append = f"{append} {machine.COUNTED_TSC}"
-                if not state.exists():
-                    with Target(kernel, smp=smp, parallel=parallel, counted=starts_counted, append=append,
-                                **arguments) as booted:  # type: ignore[arg-type]
-                        booted.machine.save(state)
-            target = Target(kernel, smp=smp, parallel=parallel, counted=counted, append=append, state=state,
-                            **arguments)  # type: ignore[arg-type]
+        def start(*, kernel: Kernel = kernel, **arguments: Any) -> Target:
+            target = _machine(kernel, states, **arguments)
             targets.append(target)
             return stack.enter_context(target)
         yield start

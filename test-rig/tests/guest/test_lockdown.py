@@ -15,14 +15,10 @@ import re
 import pytest
 
 from conftest import Boot
-from kgdbrig import endurance
-from kgdbrig.build import Kernel
 from kgdbrig.kdb import Kdb
 from kgdbrig.tap import FROM_KGDB
 from kgdbrig.target import Target
 from kgdbrig.wire import Kind
-
-pytestmark = pytest.mark.one_version
 
 LEVELS = ("integrity", "confidentiality")
 #: One of the kernel's own: its address is known while the guest stands in the debugger.
@@ -46,8 +42,8 @@ def level(request: pytest.FixtureRequest) -> str:
 
 
 @pytest.fixture
-def locked(level: str, boot: Boot, debug_kernel: Kernel) -> Target:
-    target = boot(kernel=debug_kernel, smp=2, append=f"lockdown={level}", memory_mb=endurance.MEMORY_MB)
+def locked(level: str, boot: Boot) -> Target:
+    target = boot(smp=2, append=f"lockdown={level}")
     assert "Kernel is locked down from command line" in target.kernel_log()
     return target
 

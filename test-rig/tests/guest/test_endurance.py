@@ -1,0 +1,13 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""The kernel's own suite on a busy machine; tests/debug has it with a kernel that checks itself."""
+
+from __future__ import annotations
+
+from conftest import Boot
+from kgdbrig import endurance
+
+
+def test_kgdbts(boot: Boot) -> None:
+    target = boot(smp=endurance.CPUS, kgdboc="none")
+    endurance.endure(target, endurance.SHORT)
+    target.expect_armed(0)
