@@ -31,7 +31,8 @@ help: ## list the targets
 	@echo
 	@echo 'Variables: KVER=$(KVER) ARCH=$(ARCH) STOCK=1 (without our patches) KERNEL_SRC=PATH (a tree of your own)'
 	@echo '           K=EXPR (run the tests that match, as pytest -k), JOBS=N (so many tests at a time)'
-	@echo '           N=NUMBER (of accesses, of times), SEED=NUMBER, PARALLEL=1 (a thread for each CPU), FUZZ_SECONDS=NUMBER, OUTPUT=DIR'
+	@echo '           N=NUMBER (of accesses, of times), SEED=NUMBER, PARALLEL=1 (a thread for each CPU), CONFIG=default (endurance without'
+	@echo '           lockdep), FUZZ_SECONDS=NUMBER, OUTPUT=DIR'
 
 deps: ## install what everything below needs (Debian 12; apt-get, through sudo when not root)
 	@test-rig/install-deps.sh $(SOURCE_PACKAGES)
@@ -67,8 +68,8 @@ test-host: deps ## run the tests that need no guest: packets and plans, under sa
 soak: deps ## N random accesses (default 20000) over random watchpoints, judged by the oracle (KVER, SEED, PARALLEL)
 	@$(RIG) soak --kernel $(KVER) --arch $(ARCH) $(if $(N),--accesses $(N)) $(if $(SEED),--seed $(SEED)) $(if $(PARALLEL),--parallel)
 
-endurance: deps ## the kernel's own KGDB tests N times (default 10) on a busy machine with lockdep and KASAN (KVER, PARALLEL)
-	@$(RIG) endurance --kernel $(KVER) --arch $(ARCH) $(if $(N),--times $(N)) $(if $(PARALLEL),--parallel)
+endurance: deps ## the kernel's own KGDB tests N times (default 10) on a busy machine with lockdep and KASAN (KVER, PARALLEL, CONFIG)
+	@$(RIG) endurance --kernel $(KVER) --arch $(ARCH) $(if $(N),--times $(N)) $(if $(CONFIG),--config $(CONFIG)) $(if $(PARALLEL),--parallel)
 
 fuzz: deps ## fuzz packets, plans and matches for FUZZ_SECONDS (default 300)
 	@$(MAKE) --no-print-directory -C gdbstub/tests fuzz FUZZ_SECONDS=$(or $(FUZZ_SECONDS),300)

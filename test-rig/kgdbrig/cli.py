@@ -113,7 +113,7 @@ def _soak(options: argparse.Namespace) -> int:
 def _endurance(options: argparse.Namespace) -> int:
     from kgdbrig.endurance import run
 
-    return run(options.kernel, options.arch, options.times, parallel=options.parallel)
+    return run(options.kernel, options.arch, options.times, config=options.config, parallel=options.parallel)
 
 
 def _console(options: argparse.Namespace) -> int:
@@ -212,6 +212,8 @@ def _parser() -> argparse.ArgumentParser:
     command = commands.add_parser("endurance", parents=[kernel, threads],
                                   help="the kernel's own KGDB tests, for long, on a busy machine that checks itself")
     command.add_argument("--times", metavar="N", type=int, default=10, help="how often in a row (default 10)")
+    command.add_argument("--config", metavar="NAME", default="debug",
+                         help="the kernel's configuration fragment (default debug: lockdep, KASAN; default is faster)")
     command.set_defaults(run=_endurance)
     command = commands.add_parser("series", help="write the kernel code as patches for a mailing list",
                                   description="Writes a series that 'git am' applies to a bare tree of the kernel "

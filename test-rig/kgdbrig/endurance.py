@@ -93,10 +93,11 @@ def kgdbts(target: Target, tests: str, line: Progress) -> None:
         raise EnduranceError(f"kgdbts={tests}: {found or 'it does not end'}\n{log}")
 
 
-def run(version: str, arch: str, times: int, *, parallel: bool = False, progress: TextIO | None = sys.stderr) -> int:
+def run(version: str, arch: str, times: int, *, config: str = CONFIG, parallel: bool = False,
+        progress: TextIO | None = sys.stderr) -> int:
     """Build if need be, boot, and run all tests `times` over; 0, or EnduranceError."""
-    kernel = build.build(version, arch, config=CONFIG)
-    print(f"Linux {kernel.release} {arch} ({kernel.source}), configuration {CONFIG}, {CPUS} CPUs", flush=True)
+    kernel = build.build(version, arch, config=config)
+    print(f"Linux {kernel.release} {arch} ({kernel.source}), configuration {config}, {CPUS} CPUs", flush=True)
     with Target(kernel, smp=CPUS, kgdboc="none", memory_mb=MEMORY_MB, parallel=parallel) as target:
         endure(target, TESTS, times, progress)
     print(f"kgdbts={' and kgdbts='.join(TESTS)}: {times} times without a complaint of the kernel", flush=True)
