@@ -6,7 +6,7 @@ from __future__ import annotations
 from kgdbrig.gdb import Gdb
 from kgdbrig.rsp import Rsp, StopReply
 from kgdbrig.target import Target
-from kgdbrig.trigger import RUN, Context, Op
+from kgdbrig.trigger import RUN, Context, Op, forever, line
 
 _C_TYPE = {1: "char", 2: "short", 4: "int", 8: "long long"}
 
@@ -69,6 +69,18 @@ def set_and_go_on(target: Target, rsp: Rsp, *packets: str) -> None:
     target.back()
 
 
+def store_all_the_time(target: Target) -> None:
+    """Have each CPU store 4 bytes of its own (at 64 times its number) in the background, until stop_storing()."""
+    for cpu in range(target.smp):
+        # Over and over: one line's accesses come to an end, sooner on one machine than on another.
+        text = line("write", size=4, offset=64 * cpu, value=1, cpu=cpu, count=1_000_000)
+        target.console.run(f"{forever(text)} &")
+
+
+def stop_storing(target: Target) -> None:
+    target.console.run("kill $(jobs -p); wait")
+
+
 def back_over_int3(rsp: Rsp, address: int) -> None:
     """Set the PC to a breakpoint's address, as gdb does where an x86_64 stops behind the int3."""
     registers = bytearray.fromhex(rsp.request("g"))
@@ -95,7 +107,7 @@ def stops_on_wire(target: Target, rsp: Rsp, *lines: str) -> list[StopReply]:
     Then the guest's shell breaks in: its stop, at which the machine is left,
     ends the list.
     """
-    target.console.start("; ".join([*(f"echo {line} > {RUN}" for line in lines), "echo g > /proc/sysrq-trigger"]))
+    target.console.start("; ".join([*(f"echo {text} > {RUN}" for text in lines), "echo g > /proc/sysrq-trigger"]))
     stops = []
     while (said := rsp.wait_stop()).reason:
         stops.append(said)

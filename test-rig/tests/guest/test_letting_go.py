@@ -8,8 +8,7 @@ import re
 import pytest
 
 from conftest import Boot
-from drive import back_over_int3, go_on, prepare, stop_in_gdb, watched
-from kgdbrig import trigger
+from drive import back_over_int3, go_on, prepare, stop_in_gdb, stop_storing, store_all_the_time, watched
 from kgdbrig.endurance import complaints
 from kgdbrig.target import Target
 
@@ -130,10 +129,7 @@ def test_a_breakpoint_that_was_executed_already(boot: Boot, how: str) -> None:
     prepare(target)
     code = target.symbol("trigger_write_4")
     masters = target.symbol("masters_in_kgdb")
-    for cpu in range(4):
-        line = trigger.line("write", size=4, offset=64 * cpu, value=1, cpu=cpu, count=1_000_000)
-        target.console.run(f"{trigger.forever(line)} &")
-
+    store_all_the_time(target)
     rsp = target.attach_rsp()
     waited, rounds = 0, 0
     while waited < 10 or rounds < 20:
@@ -159,5 +155,5 @@ def test_a_breakpoint_that_was_executed_already(boot: Boot, how: str) -> None:
             assert rsp.wait_stop().reason is None
     rsp.send("c")
     target.back()
-    target.console.run("kill $(jobs -p); wait")
+    stop_storing(target)
     assert not complaints(target.kernel_log())

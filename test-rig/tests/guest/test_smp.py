@@ -8,7 +8,8 @@ import re
 import pytest
 
 from conftest import Boot
-from drive import go_on, go_on_wire, prepare, set_and_go_on, stop_in_gdb, stop_on_wire, watched
+from drive import (go_on, go_on_wire, prepare, set_and_go_on, stop_in_gdb, stop_on_wire, stop_storing,
+                   store_all_the_time, watched)
 from kgdbrig import trigger
 from kgdbrig.rsp import Rsp
 from kgdbrig.target import Target
@@ -227,11 +228,7 @@ def test_a_waiting_hit_is_dropped_with_its_watchpoint(boot: Boot, instead: bool)
     hit = [f"2,{address + 64 * cpu:x},4" for cpu in range(4)]
     other = [f"2,{address + 1024 + 64 * cpu:x},8" for cpu in range(4)] if instead else []
     masters = target.symbol("masters_in_kgdb")
-    for cpu in range(4):
-        # Over and over: one line's accesses come to an end, sooner on one machine than on another.
-        line = trigger.line("write", size=4, offset=64 * cpu, value=1, cpu=cpu, count=1_000_000)
-        target.console.run(f"{trigger.forever(line)} &")
-
+    store_all_the_time(target)
     rsp = target.attach_rsp()
     waited, rounds = 0, 0
     while waited < 10:
@@ -253,7 +250,7 @@ def test_a_waiting_hit_is_dropped_with_its_watchpoint(boot: Boot, instead: bool)
     exchange(rsp, other, [])
     rsp.send("c")
     target.back()
-    target.console.run("kill $(jobs -p); wait")
+    stop_storing(target)
 
 
 def exchange(rsp: Rsp, old: list[str], new: list[str]) -> None:
