@@ -148,11 +148,13 @@ def test_a_breakpoint_that_was_executed_already(boot: Boot, how: str) -> None:
             assert rsp.request("D") == "OK"
         target.back()
         assert not [packet for packet in target.tap.since(mark) if packet.data.startswith(b"T")]
-        target.break_in()
-        if how == "detached":
-            rsp.request("?")
-        else:
+        if how == "removed":
+            target.break_in()
             assert rsp.wait_stop().reason is None
+        else:
+            # Linux 7.3 says nothing of the stop until the machine goes on; the packet waits for it at the port.
+            target.console.start("echo g > /proc/sysrq-trigger")
+            rsp.request("?")
     rsp.send("c")
     target.back()
     stop_storing(target)
