@@ -597,11 +597,11 @@ static const struct kgdb_match_case kgdb_match_cases[] = {
 		.access = HIT_TOLD(2, 0x1000),
 		.report = W(0x1004, 4),
 	}, {
-		.what = "the shortest comes first",
-		.watches = { W(0x1000, 4), W(0x1004, 2) },
-		.slots = { W(0x1000, 4), W(0x1004, 2) },
+		.what = "the one that ends first comes first, however long",
+		.watches = { W(0x1004, 2), W(0x1000, 4) },
+		.slots = { W(0x1004, 2), W(0x1000, 4) },
 		.access = HIT(3),
-		.report = W(0x1004, 2),
+		.report = W(0x1000, 4),
 		.more = true,
 	}, {
 		.what = "two that overlap: the address lies in both",
@@ -609,6 +609,19 @@ static const struct kgdb_match_case kgdb_match_cases[] = {
 		.slots = { A(0x1002, 2), A(0x1004, 4), A(0x1008, 1) },
 		.access = HIT(7),
 		.report = A(0x1004, 6),
+	}, {
+		.what = "four, two stops, if the address in the midst is named by none: the first",
+		.watches = { A(0x1003, 5), A(0x1004, 4), A(0x1000, 4), A(0x1000, 1) },
+		.slots = { A(0x1003, 1), A(0x1004, 4), A(0x1000, 1), A(0x1000, 4) },
+		.access = HIT(15),
+		.report = A(0x1000, 4),
+		.more = true,
+	}, {
+		.what = "four, two stops, if the address in the midst is named by none: the second",
+		.watches = { A(0x1003, 5), A(0x1004, 4), A(0x1000, 4), A(0x1000, 1) },
+		.slots = { A(0x1003, 1), A(0x1004, 4), A(0x1000, 1), A(0x1000, 4) },
+		.access = HIT_TOLD(15, 0x1000),
+		.report = A(0x1004, 5),
 	}, {
 		.what = "a long one and two short ones in it: the first stop",
 		.watches = { A(0x1000, 4), A(0x1000, 1), A(0x1002, 1) },
@@ -654,7 +667,7 @@ static const struct kgdb_match_case kgdb_match_cases[] = {
 		.watches = { SPEC(EXECUTE, 0x1000, 4), W(0x1000, 4), W(0x1004, 2) },
 		.slots = { X(0x1000), W(0x1000, 4), W(0x1004, 2) },
 		.access = HIT(7),
-		.report = W(0x1004, 2),
+		.report = W(0x1000, 4),
 		.more = true,
 	}, {
 		.what = "a breakpoint in memory of which another part was accessed",

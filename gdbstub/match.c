@@ -152,40 +152,71 @@ static bool is_news(const struct match *match, const struct kgdb_watch_spec *wat
 	return watch_hit(match, watch, NULL);
 }
 
-/* Of how many watchpoints gdb would learn by the address of this slot */
-static unsigned int news(const struct match *match, const struct kgdb_slot_spec *slot)
+/* Has a watchpoint been hit where this slot is? */
+static bool slot_hit(const struct match *match, const struct kgdb_slot_spec *slot)
 {
-	unsigned int i, count = 0;
-	bool hit = false;
+	unsigned int i;
 
 	for (i = 0; i < match->nr_watches; i++) {
-		hit |= is_data(match->watches[i].type) &&
-		       watch_hit(match, &match->watches[i], slot);
-		count += contains(&match->watches[i], slot->addr) &&
-			 is_news(match, &match->watches[i]);
+		if (is_data(match->watches[i].type) &&
+		    watch_hit(match, &match->watches[i], slot))
+			return true;
 	}
-	return hit ? count : 0;
+	return false;
+}
+
+/* Of how many watchpoints gdb would learn by this address */
+static unsigned int news(const struct match *match, unsigned long addr)
+{
+	unsigned int i, count = 0;
+
+	for (i = 0; i < match->nr_watches; i++)
+		count += contains(&match->watches[i], addr) && is_news(match, &match->watches[i]);
+	return count;
+}
+
+/* The watchpoint that ends first among those gdb has to be told of */
+static const struct kgdb_watch_spec *first_news(const struct match *match)
+{
+	const struct kgdb_watch_spec *first = NULL, *watch;
+	unsigned int i;
+
+	for (i = 0; i < match->nr_watches; i++) {
+		watch = &match->watches[i];
+		/* By its last byte: beyond that, memory may end */
+		if (is_data(watch->type) && is_news(match, watch) &&
+		    (!first || watch->addr + (watch->len - 1) < first->addr + (first->len - 1)))
+			first = watch;
+	}
+	return first;
 }
 
 /*
- * The slot whose address tells most, so that an access is reported by as few
- * stops as can be; the shortest of several.
+ * The slot whose address the next stop names, so that an access is reported by
+ * as few stops as can be. The watchpoint that ends first needs a stop. None
+ * ends before, so a watchpoint that one address in it lies in has all that
+ * follow as well: the address that tells most leaves nothing to regret. The
+ * first of several.
  */
-static const struct kgdb_slot_spec *best_slot(const struct match *match)
+static const struct kgdb_slot_spec *next_slot(const struct match *match)
 {
-	const struct kgdb_slot_spec *best = NULL, *slot;
+	const struct kgdb_watch_spec *watch = first_news(match);
+	const struct kgdb_slot_spec *next = NULL, *slot;
 	unsigned int i, count, most = 0;
 
+	if (!watch)
+		return NULL;
 	for (i = 0; i < KGDB_HW_SLOTS; i++) {
 		slot = &match->slots[i];
-		count = news(match, slot);
-		if (count > most ||
-		    (best && count == most && slot->len < best->len)) {
-			best = slot;
+		if (!contains(watch, slot->addr) || !slot_hit(match, slot))
+			continue;
+		count = news(match, slot->addr);
+		if (count > most || (next && count == most && slot->addr < next->addr)) {
+			next = slot;
 			most = count;
 		}
 	}
-	return best;
+	return next;
 }
 
 /*
@@ -234,7 +265,7 @@ bool kgdb_match(const struct kgdb_access *access,
 		.nr_watches = nr_watches,
 		.said = access->slots,
 	};
-	const struct kgdb_slot_spec *best;
+	const struct kgdb_slot_spec *named;
 	bool more = false;
 	unsigned int i;
 
@@ -242,8 +273,8 @@ bool kgdb_match(const struct kgdb_access *access,
 	match.hit = implied(&match);
 	*report = (struct kgdb_watch_spec){ .type = KGDB_WATCH_SOFTWARE };
 
-	best = best_slot(&match);
-	if (!best) {
+	named = next_slot(&match);
+	if (!named) {
 		if (!access->nr_told)
 			report_breakpoint(&match, report);
 		return false;
@@ -252,12 +283,12 @@ bool kgdb_match(const struct kgdb_access *access,
 	for (i = 0; i < nr_watches; i++) {
 		if (!is_data(watches[i].type) || !is_news(&match, &watches[i]))
 			continue;
-		if (!contains(&watches[i], best->addr))
+		if (!contains(&watches[i], named->addr))
 			more = true;
 		else if (report->type == KGDB_WATCH_SOFTWARE ||
 			 watches[i].type < report->type)
 			*report = watches[i];
 	}
-	report->addr = best->addr;
+	report->addr = named->addr;
 	return more;
 }
