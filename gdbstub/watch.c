@@ -741,16 +741,14 @@ static u32 watches_in(unsigned long addr, unsigned long len)
 	return found;
 }
 
-/* Remove some of the watchpoints; what they were, for the log */
-static void drop(u32 which, struct kgdb_watch_spec *dropped)
+/* Remove some of the watchpoints */
+static void drop(u32 which)
 {
 	int i;
 
 	for (i = 0; i < KGDB_WATCH_MAX; i++) {
-		if (!(which & BIT(i)))
-			continue;
-		*dropped++ = watches[i];
-		watches[i].type = KGDB_WATCH_SOFTWARE;
+		if (which & BIT(i))
+			watches[i].type = KGDB_WATCH_SOFTWARE;
 	}
 	if (which)
 		kgdb_watch_settle();
@@ -772,18 +770,21 @@ static void apply(void)
 
 static void forget(unsigned long addr, unsigned long len, bool *gone)
 {
-	struct kgdb_watch_spec dropped[KGDB_WATCH_MAX];
+	struct kgdb_watch_spec before[KGDB_WATCH_MAX];
 	unsigned long flags = change_begin();
 	u32 which = watches_in(addr, len);
-	unsigned int i;
+	int i;
 
-	drop(which, dropped);
+	memcpy(before, watches, sizeof(before));
+	drop(which);
 	if (gone)
 		*gone = true;
 	change_end(flags);
 
-	for (i = 0; i < hweight32(which); i++)
-		say_dropped(&dropped[i], "its memory is freed");
+	for (i = 0; i < KGDB_WATCH_MAX; i++) {
+		if (which & BIT(i))
+			say_dropped(&before[i], "its memory is freed");
+	}
 	if (which)
 		apply();
 }
@@ -825,14 +826,13 @@ void kgdb_watch_free_init_mem(void)
  */
 void kgdb_remove_every_hw_break(void)
 {
-	struct kgdb_watch_spec dropped[KGDB_WATCH_MAX];
 	unsigned long flags;
 
 	if (!kgdb_watch_settled())
 		return;
 
 	flags = change_begin();
-	drop(watches_in(0, ULONG_MAX), dropped);
+	drop(watches_in(0, ULONG_MAX));
 	change_end(flags);
 	apply();
 }
@@ -848,7 +848,6 @@ void kgdb_remove_every_hw_break(void)
  */
 void __init kgdb_watch_recheck(void)
 {
-	struct kgdb_watch_spec dropped[KGDB_WATCH_MAX];
 	struct kgdb_slot_spec pieces[KGDB_HW_SLOTS];
 	unsigned long flags = change_begin(), needed;
 	const char *why;
@@ -864,7 +863,7 @@ void __init kgdb_watch_recheck(void)
 		which |= BIT(i);
 		say_dropped(&watches[i], why);
 	}
-	drop(which, dropped);
+	drop(which);
 	change_end(flags);
 }
 
