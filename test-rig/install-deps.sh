@@ -28,6 +28,7 @@ packages="
 	libelf-dev
 	libssl-dev
 	linux-source-6.12
+	lz4
 	openssl
 	patch
 	perl
