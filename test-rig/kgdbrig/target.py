@@ -191,8 +191,9 @@ class Target:
 
     def symbol(self, name: str) -> int:
         """A symbol's address in the running kernel, modules included."""
+        # A string, not an expression: the guest, slowly emulated, has tens of thousands of lines to look at.
         found = re.search(rf"^([0-9a-f]+) \S {re.escape(name)}\b", self.console.run(
-            f"grep ' {name}\\b' /proc/kallsyms"), re.MULTILINE)
+            f"grep -F ' {name}' /proc/kallsyms"), re.MULTILINE)
         if not found:
             raise RigError(f"the guest's kernel has no symbol {name}")
         return int(found[1], 16)

@@ -48,6 +48,7 @@ def hits_of_trapping(target: Target) -> int:
 def set_event(target: Target) -> None:
     store, _ = target.trigger.store()
     target.console.run(f"echo 'p:rig/store {store:#x}' > {TRACING}/kprobe_events", check=True)
+    target.console.run(f"echo 1 > {TRACING}/options/sym-addr", check=True)
     target.console.run(f"echo 1 > {TRACING}/events/rig/store/enable", check=True)
 
 
@@ -74,8 +75,8 @@ def hits_of_event(target: Target) -> int:
     """Of the event's count and its trace, which have to agree, and to name the store's address."""
     profile = re.search(r"^\s*store\s+(\d+)\s+(\d+)", target.console.run(f"cat {TRACING}/kprobe_profile"), re.MULTILINE)
     assert profile is not None and profile[2] == "0", "a kprobe event was missed"
-    offset = target.trigger.store()[0] - target.symbol("trigger_write_probed")
-    traced = target.console.run(f"grep -c ' store: (trigger_write_probed+{offset:#x}/' {TRACING}/trace")
+    store, _ = target.trigger.store()
+    traced = target.console.run(f"grep -c ' store: (trigger_write_probed+.* <{store:016x}>' {TRACING}/trace")
     assert int(traced) == int(profile[1])
     return int(profile[1])
 
