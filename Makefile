@@ -9,7 +9,8 @@ ARCH ?= x86_64
 STOCK ?=
 KERNEL_SRC ?=
 K ?=
-JOBS ?= 2
+# One more than there are CPUs: a test waits for gdb, or for a lock, now and then.
+JOBS ?= $(shell expr $$(nproc) + 1)
 
 RIG := test-rig/rig
 PYTEST := PYTHONDONTWRITEBYTECODE=1 /usr/bin/python3 -m pytest -p no:cacheprovider -ra
