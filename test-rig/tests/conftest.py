@@ -8,6 +8,7 @@ import hashlib
 import os
 import shutil
 import sys
+import tempfile
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,7 +18,7 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from kgdbrig import arches, build, machine, source  # noqa: E402
+from kgdbrig import arches, build, machine, paths, source  # noqa: E402
 from kgdbrig.build import Kernel  # noqa: E402
 from kgdbrig.target import Target  # noqa: E402
 
@@ -34,6 +35,7 @@ ONE_VERSION = "6.12"
 LONG = ("test_endurance.py", "test_series.py", "test_soak.py", "test_compare.py", "test_fuzz.py")
 
 _booted = pytest.StashKey[list[Target]]()
+_states = pytest.StashKey[Path]()
 
 
 @dataclass(frozen=True)
@@ -66,6 +68,23 @@ def platforms(*, i386: bool = False, one_version: bool = False) -> list[Platform
 def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", "i386: a test that also runs on a 32-bit kernel")
     config.addinivalue_line("markers", "one_version: a test that one version is enough for, and no 32-bit kernel")
+    told = _worker_input(config)
+    config.stash[_states] = Path(told["states"] if told else tempfile.mkdtemp(prefix="rig-states-"))
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_configure_node(node: Any) -> None:
+    node.workerinput["states"] = str(node.config.stash[_states])
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    if not _worker_input(config):
+        shutil.rmtree(config.stash[_states], ignore_errors=True)
+
+
+def _worker_input(config: pytest.Config) -> dict[str, Any] | None:
+    """What a worker of pytest-xdist is told by the process that controls it; None in that one, or without any."""
+    return getattr(config, "workerinput", None)
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
@@ -122,11 +141,9 @@ def debug_kernel(platform: Platform, built: Build) -> Kernel:
 
 
 @pytest.fixture(scope="session")
-def states(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    """Where the states of booted machines are kept, for the next test that wants one like it."""
-    directory = tmp_path_factory.mktemp("states")
-    yield directory
-    shutil.rmtree(directory, ignore_errors=True)
+def states(request: pytest.FixtureRequest) -> Path:
+    """Where the states of booted machines are kept, for the next test that wants one like it, in whichever process."""
+    return request.config.stash[_states]
 
 
 def _machine(kernel: Kernel, states: Path, *, smp: int = 1, parallel: bool = False, starts_cpus: bool = False,
@@ -146,9 +163,11 @@ def _machine(kernel: Kernel, states: Path, *, smp: int = 1, parallel: bool = Fal
     alike = sorted(item for item in arguments.items() if item[0] != "oracle")
     named = repr([kernel.key, smp, parallel, counted, append, alike])
     state = states / hashlib.sha256(named.encode()).hexdigest()[:16]
-    if not state.exists():
-        with Target(kernel, smp=smp, parallel=parallel, counted=starts_counted, append=append, **arguments) as booted:
-            booted.machine.save(state)
+    # 256 locks are enough for all there will ever be.
+    with paths.locked(f"state-{state.name[:2]}", None):
+        if not state.exists():
+            with Target(kernel, smp=smp, parallel=parallel, counted=starts_counted, append=append, **arguments) as it:
+                it.machine.save(state)
     return Target(kernel, smp=smp, parallel=parallel, counted=counted, append=append, state=state, **arguments)
 
 
