@@ -52,14 +52,20 @@ def remove(rsp: Rsp, target: Target, *specs: tuple[str, int, int]) -> None:
 
 
 def expect_hits(target: Target, rsp: Rsp, hit: range, around: range, value: int) -> None:
-    """Of the bytes `around`, each stored to by itself, just those in `hit` stop the machine."""
-    for offset in around:
-        if offset in hit:
-            said = stop_on_wire(target, rsp, "write", size=1, offset=offset, value=value)
-            assert said.reason == "watch" and said.address is not None
-            go_on_wire(target, rsp)
-        else:
-            target.trigger.run("write", size=1, offset=offset, value=value)
+    """Of the bytes `around`, each stored to by itself, just those in `hit` stop the machine; a break-in stops it behind them.
+
+    `value` is one that none of them has yet.
+    """
+    target.console.start(
+        f"i={around.start}; while [ $i -lt {around.stop} ]; do echo op=write size=1 offset=$i value={value:x} > {RUN}; "
+        "i=$((i+1)); done; echo g > /proc/sysrq-trigger")
+    for offset in hit:
+        said = rsp.wait_stop()
+        assert said.reason == "watch" and said.address is not None
+        here, behind = rsp.read_memory(target.trigger.address(offset), 2)
+        assert here == value != behind, f"the stop should be at byte {offset}"
+        rsp.send("c")
+    assert rsp.wait_stop().reason is None, f"a stop behind {hit}"
 
 
 @pytest.mark.i386
@@ -122,8 +128,6 @@ def test_overlapping_watchpoints(target: Target) -> None:
         target.back()
         target.expect_armed(armed)
         expect_hits(target, rsp, hit, around, value)
-        target.break_in()
-        assert rsp.wait_stop().reason is None
 
     low, high = ("2", BASE, 8), ("2", BASE + 4, 8)
     insert(rsp, target, low, high)
