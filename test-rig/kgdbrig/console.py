@@ -20,8 +20,8 @@ from kgdbrig.wait import TAIL_LINES, Deadline, Transcript, connect
 #: What the guest's /init sets as PS1.
 PROMPT = "rig# "
 _NUDGE_SECONDS = 1.0
-#: A message of the kernel, which Linux 7.3 prints from a thread: anywhere in what the shell says.  (SysRq's are printed
-#: whatever the console's level.)
+#: A message of the kernel, which Linux 7.3 prints from a thread: anywhere in what the shell says, between the two
+#: characters that end a line as well.  (SysRq's are printed whatever the console's level.)
 _MESSAGE = r"(?:\[ *\d+\.\d{6}\] [^\n]*\n)*"
 #: busybox's line editor silently drops what is longer (CONFIG_FEATURE_EDITING_MAX_LEN, less one).
 _LINE_MAX = 1023
@@ -30,6 +30,11 @@ _LINE_MAX = 1023
 def _interrupted(text: str) -> str:
     """A regular expression for a text with messages of the kernel in it."""
     return "".join(re.escape(character) + _MESSAGE for character in text)
+
+
+def end_of_command(mark: str) -> str:
+    """A regular expression for a command's end: `mark`, the exit status (its group), and the prompt."""
+    return rf"{_interrupted(mark + '=')}(\d+)\r?{_MESSAGE}\r?\n.*?{_interrupted(PROMPT)}"
 
 
 class Console:
@@ -111,8 +116,7 @@ class Console:
         """
         if self._running is None:
             raise RigError("no command runs in the guest: start() one first")
-        match, before = self._await(rf"{_interrupted(self._mark + '=')}(\d+){_MESSAGE}\r?\n.*?{_interrupted(PROMPT)}",
-                                    timeout, f"end of {self._running!r} in the guest")
+        match, before = self._await(end_of_command(self._mark), timeout, f"end of {self._running!r} in the guest")
         self._running = None
         self.status = int(match[1])
         # The shell echoes the line before it runs it.
