@@ -108,7 +108,10 @@ class Gdb:
     def close(self) -> None:
         """End gdb without a word to the target; detach first to let that go on."""
         if not self._gdb.closed:
-            self._gdb.close(force=True)
+            # pexpect gives a process a tenth of a second to end after SIGKILL, which on a busy host is not enough.
+            if self._gdb.isalive():
+                self.kill()
+            self._gdb.close()
         self._transcript.close()
 
     def tail(self, lines: int = TAIL_LINES) -> str:
