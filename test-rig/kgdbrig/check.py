@@ -11,6 +11,7 @@ from __future__ import annotations
 import contextlib
 import fnmatch
 import hashlib
+import inspect
 import os
 import re
 import subprocess
@@ -155,9 +156,9 @@ def _key(version: str, arch: Arch, pristine: Source, laid: Overlay) -> str:
               for tool, package in (("gcc", "build-essential"), ("ld", "binutils"), ("sparse", "sparse"))]
     for stock in (False, True):
         texts += [path.read_text(encoding="utf-8") for path in build.fragments("default", version, arch.name, stock)]
-    # The rig's own code as well: what it checks, and how.
-    texts += [path.read_text(encoding="utf-8")
-              for path in sorted([*series.MAIL.iterdir(), *Path(__file__).parent.glob("*.py")])]
+    texts += [path.read_text(encoding="utf-8") for path in sorted(series.MAIL.iterdir())]
+    # The rig's own code as well: what is checked, and how.
+    texts += [inspect.getsource(module) for module in (sys.modules[__name__], arches, build, overlay, series, source)]
     for text in texts:
         total.update(f"{len(text)}\n{text}".encode())
     return total.hexdigest()[:40]
