@@ -38,6 +38,9 @@ _KGDB_BAUD = 1200
 
 KGDBOC = ("late", "early", "wait", "none")
 
+#: What an instruction takes by the guest's clock, about what it takes in truth, where there is one CPU.
+INSTRUCTION_NS = 16
+
 
 class Machine:
     """A guest that runs `kernel`, from start() to stop(); a context manager.
@@ -63,7 +66,10 @@ class Machine:
     the host has fewer cores than the guest, a stop takes milliseconds, not a
     tenth of a second.  The guest's clock then counts instructions: a host that
     has other things to do makes the guest slow, and none of its timeouts pass.
-    `counted` overrides that: see starts_counted().
+    `counted` overrides that: see starts_counted().  `instruction_ns` is what
+    one takes then, a power of two up to 128; by default as little as lets each
+    CPU execute as many in a second as one alone does.  The longer, the fewer
+    are executed while CPUs wait for a time to pass.
 
     `state`, made by save() on a machine of the same arguments, is where the
     guest goes on from, instead of from its reset.
@@ -73,7 +79,7 @@ class Machine:
 
     def __init__(self, kernel: Kernel, *, smp: int = 1, kgdboc: str = "late", append: str = "",
                  oracle: bool = False, memory_mb: int = 512, parallel: bool = True, kaslr: bool = False,
-                 counted: bool | None = None, state: Path | None = None) -> None:
+                 counted: bool | None = None, instruction_ns: int | None = None, state: Path | None = None) -> None:
         if kgdboc not in KGDBOC:
             raise RigError(f"kgdboc is one of {', '.join(KGDBOC)}, not {kgdboc}")
         if smp < 1:
@@ -87,6 +93,7 @@ class Machine:
         self._parallel = parallel
         self._counted = not parallel and starts_counted(kernel.version, smp) if counted is None else counted
         self._kaslr = kaslr
+        self._instruction_ns = _instruction_ns(smp) if instruction_ns is None else instruction_ns
         self._state = state
         self._arch = arches.find(kernel.arch)
         self._process: subprocess.Popen[bytes] | None = None
@@ -254,7 +261,7 @@ class Machine:
 
         turns = ["-accel", f"tcg,thread={'multi' if self._parallel else 'single'}"]
         if self._counted:
-            turns += ["-icount", f"shift={_instruction_shift(self._smp)}"]
+            turns += ["-icount", f"shift={self._instruction_ns.bit_length() - 1}"]
         command = [self._arch.qemu, *self._arch.machine, *turns, "-smp", str(self._smp),
                    "-m", str(self._memory_mb), "-no-user-config", "-nodefaults", "-display", "none", "-no-reboot", "-S",
                    "-kernel", str(self.kernel.image), "-initrd", str(root), "-append", self.command_line,
@@ -287,12 +294,9 @@ def starts_counted(version: str, smp: int) -> bool:
     return smp == 1 or version != "6.1"
 
 
-def _instruction_shift(smp: int) -> int:
-    """Which power of two an instruction takes in ns, by the guest's clock: about what it takes in truth.
-
-    That is 16 ns on one CPU.  Several execute as many instructions in the same time.
-    """
-    return max(4 - (smp - 1).bit_length(), 0)
+def _instruction_ns(smp: int) -> int:
+    """What an instruction takes for each of several CPUs to execute as many in a second as one alone."""
+    return max(INSTRUCTION_NS >> (smp - 1).bit_length(), 1)
 
 
 def _escaped(path: Path) -> str:

@@ -47,11 +47,13 @@ class Target:
 
     def __init__(self, kernel: Kernel, *, smp: int = 1, kgdboc: str = "late", append: str = "",
                  oracle: bool = False, memory_mb: int = 512, parallel: bool = True, kaslr: bool = False,
-                 visits: Sequence[int] = (), counted: bool | None = None, state: Path | None = None) -> None:
+                 visits: Sequence[int] = (), counted: bool | None = None, instruction_ns: int | None = None,
+                 state: Path | None = None) -> None:
         self.kernel = kernel
         self.smp = smp
         self.machine = Machine(kernel, smp=smp, kgdboc=kgdboc, append=append, oracle=oracle, memory_mb=memory_mb,
-                               parallel=parallel, kaslr=kaslr, counted=counted, state=state)
+                               parallel=parallel, kaslr=kaslr, counted=counted, instruction_ns=instruction_ns,
+                               state=state)
         self._kgdboc = kgdboc
         self._visits = visits
         self._stack = contextlib.ExitStack()
@@ -186,8 +188,9 @@ class Target:
                 raise RigTimeout(f"{count} debug registers enabled on each CPU (there are {armed})", timeout,
                                  self.report())
 
-    def kernel_log(self) -> str:
-        return self.console.run("dmesg")
+    def kernel_log(self, only: str = "") -> str:
+        """The kernel's messages, or those with a text in them: to print them all takes the guest half a second."""
+        return self.console.run(f"dmesg | grep -F '{only}'" if only else "dmesg")
 
     def symbol(self, name: str) -> int:
         """A symbol's address in the running kernel, modules included."""

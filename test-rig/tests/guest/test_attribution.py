@@ -126,4 +126,4 @@ def test_four_at_once_and_no_fifth(target: Target) -> None:
     said = stop_in_gdb(target, gdb, "write", size=8, offset=512, value=3)
     assert "hit Hardware watchpoint 1: " in said
     go_on(target, gdb)
-    assert "refused: needs 1 slot, 0 free: the debugger holds 4" in target.kernel_log()
+    assert "refused: needs 1 slot, 0 free: the debugger holds 4" in target.kernel_log("KGDB: ")

@@ -173,7 +173,7 @@ def test_each_is_refused(target: Target, capsys: pytest.CaptureFixture[str]) -> 
     target.back()
     target.expect_armed(1)
     assert [f"{name}: {packet}" for name, packet, answer in asked if answer != "E22"] == []
-    reasons = re.findall(r"KGDB: .* at 0x([0-9a-f]+), length (\d+), refused: (\S.*)", target.kernel_log())
+    reasons = re.findall(r"KGDB: .* at 0x([0-9a-f]+), length (\d+), refused: (\S.*)", target.kernel_log("KGDB: "))
     assert [f"{int(address, 16):x},{length}" for address, length, _ in reasons] == \
         [packet.split(",", 1)[1] for _, packet, _ in asked]
     target.trigger.start("write", size=4, value=1)

@@ -139,7 +139,7 @@ def test_each_cpu_comes_and_goes(boot: Boot) -> None:
     rsp.send("c")
     target.console.finish()
     target.expect_armed(0)
-    assert "did not stop" not in target.kernel_log()
+    assert "did not stop" not in target.kernel_log("did not stop")
 
 
 def assert_seen(accesses: list[Access], vcpu: int | None = None, *, rsp: Rsp) -> None:
@@ -254,7 +254,7 @@ def test_memory_that_the_exception_entry_gets(boot: Boot) -> None:
     rsp.send("c")
     target.booted()
     target.expect_armed(0)
-    dropped = re.findall(r"KGDB: access watchpoint at 0x([0-9a-f]+), length 4, removed: (.*)", target.kernel_log())
+    dropped = re.findall(r"KGDB: access watchpoint at 0x([0-9a-f]+), length 4, removed: (.*)", target.kernel_log("KGDB: "))
     assert dropped == [(f"{address:x}", "the exception entry code uses this memory") for address in taken]
 
 
@@ -283,7 +283,7 @@ def test_init_memory_is_freed(boot: Boot) -> None:
     assert rsp.request(f"Z{packet}").startswith("E")
     rsp.send("c")
     target.back()
-    assert "refused: the kernel has freed this memory" in target.kernel_log()
+    assert "refused: the kernel has freed this memory" in target.kernel_log("KGDB: ")
     target.console.start("echo 5 > /proc/sys/kernel/panic")
     assert rsp.wait_stop().address == kept
     assert rsp.request(f"z{other}") == "OK"
@@ -310,7 +310,7 @@ def test_a_modules_memory_is_freed(boot: Boot) -> None:
     gdb.resume()
     # The notifier's callback comes when the init function is done.
     target.trigger.finish_init()
-    assert f"KGDB: access watchpoint at {address:#x}, length 1, removed: its memory is freed" in target.kernel_log()
+    assert f"KGDB: access watchpoint at {address:#x}, length 1, removed: its memory is freed" in target.kernel_log("KGDB: ")
     target.expect_armed(1)
     target.console.run("rmmod kgdb_trigger", check=True)
     assert f"KGDB: watchpoint at {target.trigger.address():#x}, length 4, removed: its memory is freed" in \
@@ -403,7 +403,7 @@ def test_perf_knows_of_them(boot: Boot) -> None:
     set_and_go_on(target, rsp, f"z{packets[0]}")
     target.console.run(insert, check=True)
     target.expect_armed(4)
-    assert "needs 1 slot, 0 free: the debugger holds 4" in target.kernel_log()
+    assert "needs 1 slot, 0 free: the debugger holds 4" in target.kernel_log("KGDB: ")
 
 
 def test_what_is_refused_does_no_harm(boot: Boot) -> None:

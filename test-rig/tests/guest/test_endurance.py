@@ -5,9 +5,10 @@ from __future__ import annotations
 
 from conftest import Boot
 from kgdbrig import endurance
+from kgdbrig.machine import INSTRUCTION_NS
 
 
 def test_kgdbts(boot: Boot) -> None:
-    target = boot(smp=endurance.CPUS, kgdboc="none")
+    target = boot(smp=endurance.CPUS, kgdboc="none", instruction_ns=INSTRUCTION_NS)
     endurance.endure(target, endurance.SHORT)
     target.expect_armed(0)

@@ -109,7 +109,7 @@ def test_a_refusal(target: Target) -> None:
     kdb.command(f"bph {symbol_of(target, 256)} dataw 8")
     go(target, kdb)
     target.expect_armed(4)
-    assert "refused: needs 1 slot, 0 free: the debugger holds 4" in target.kernel_log()
+    assert "refused: needs 1 slot, 0 free: the debugger holds 4" in target.kernel_log("KGDB: ")
     target.trigger.run("write", size=4, offset=256, value=1)
     for slot in range(4):
         stop(target, kdb, "write", 64 * slot, 1)

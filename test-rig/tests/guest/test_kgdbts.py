@@ -9,6 +9,7 @@ import pytest
 
 from conftest import Boot
 from kgdbrig.build import Kernel
+from kgdbrig.machine import INSTRUCTION_NS
 from kgdbrig.target import Target
 
 pytestmark = pytest.mark.i386
@@ -24,7 +25,7 @@ def kgdbts(target: Target, tests: str) -> str:
 
 
 def test_the_suite_passes(boot: Boot) -> None:
-    target = boot(kgdboc="none", smp=2)
+    target = boot(kgdboc="none", smp=2, instruction_ns=INSTRUCTION_NS)
     log = kgdbts(target, "V1")
     for name in HARDWARE_TESTS:
         assert f"kgdbts:RUN {name}" in log

@@ -44,7 +44,7 @@ def level(request: pytest.FixtureRequest) -> str:
 @pytest.fixture
 def locked(level: str, boot: Boot) -> Target:
     target = boot(smp=2, append=f"lockdown={level}")
-    assert "Kernel is locked down from command line" in target.kernel_log()
+    assert "Kernel is locked down from command line" in target.kernel_log("locked down")
     return target
 
 
@@ -82,4 +82,4 @@ def test_neither_gdb_nor_kdb_sets_anything(locked: Target, level: str) -> None:
         kdb.go()
     locked.back()
     locked.expect_armed(0)
-    assert "refused" not in locked.kernel_log(), "a packet has got as far as the table"
+    assert "refused" not in locked.kernel_log("refused"), "a packet has got as far as the table"

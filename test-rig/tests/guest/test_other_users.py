@@ -156,7 +156,7 @@ def test_kgdb_is_refused_what_perf_holds(shared: Target) -> None:
             assert rsp.request(f"Z{spec}") == "OK"
         assert rsp.request(f"Z{specs[3]}") == "E28"
         set_and_go_on(target, rsp)
-        assert "refused: needs 1 slot, 0 free: the debugger holds 3, perf holds 1" in target.kernel_log()
+        assert "refused: needs 1 slot, 0 free: the debugger holds 3, perf holds 1" in target.kernel_log("KGDB: ")
         target.expect_armed(4)
         target.trigger.run("write", size=4, offset=2048, value=1, cpu=1, count=7)
         for slot in range(3):
@@ -223,4 +223,4 @@ def test_what_ptrace_holds_counts_as_well(shared: Target) -> None:
     assert [rsp.request(f"Z{spec}") for spec in specs[1:]] == ["OK", "OK", "E28"]
     rsp.send("c")
     assert hwbp.hits(target.console.finish()) == 1
-    assert re.search(r"refused: needs 1 slot, 0 free: the debugger holds 3, perf holds 1", target.kernel_log())
+    assert re.search(r"refused: needs 1 slot, 0 free: the debugger holds 3, perf holds 1", target.kernel_log("KGDB: "))

@@ -68,7 +68,7 @@ def test_bad_packets_change_nothing(target: Target) -> None:
     target.back()
     target.expect_armed(1)
 
-    log = [line for line in target.kernel_log().splitlines() if "KGDB: " in line]
+    log = [line for line in target.kernel_log("KGDB: ").splitlines() if "KGDB: " in line]
     reasons = [line for line in log if "refused" in line or "not removed" in line]
     assert len(reasons) == len(packets)
     for line, (packet, reason) in zip(reasons, packets, strict=True):
@@ -211,7 +211,7 @@ def test_what_must_not_be_watched(boot: Boot) -> None:
             assert rsp.request(f"Z{kind},{place}") == expected, (place, reason)
         go_on_wire(target, rsp)
     target.expect_armed(1)
-    lines = [line for line in target.kernel_log().splitlines() if "refused: " in line]
+    lines = [line for line in target.kernel_log("KGDB: ").splitlines() if "refused: " in line]
     assert len(lines) == 2 * len(refused)
     for line, (place, reason) in zip(lines[::2], refused, strict=True):
         assert line.endswith(f"refused: {reason}"), place

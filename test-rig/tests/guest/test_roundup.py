@@ -15,6 +15,7 @@ import pytest
 
 from conftest import Boot
 from drive import go_on_wire, prepare, set_and_go_on, stop_on_wire
+from kgdbrig.machine import INSTRUCTION_NS
 from kgdbrig.rsp import Rsp
 from kgdbrig.target import Target
 
@@ -25,7 +26,7 @@ BREAK_IN_SECONDS = 30
 
 @pytest.fixture
 def isolated(boot: Boot) -> Target:
-    target = boot(smp=3, append=f"isolcpus={HELD} irqaffinity=0,2 clocksource=hpet")
+    target = boot(smp=3, append=f"isolcpus={HELD} irqaffinity=0,2 clocksource=hpet", instruction_ns=INSTRUCTION_NS)
     prepare(target)
     return target
 
@@ -50,7 +51,7 @@ def test_the_cpu_that_did_not_stop_is_named(isolated: Target) -> None:
     isolated.back()
     isolated.trigger.let_go()
     assert re.findall(r"CPU (\d+) did not stop", told) == [str(HELD)], told
-    assert set(re.findall(r"KGDB: CPU (\d+) did not stop", isolated.kernel_log())) == {str(HELD)}
+    assert set(re.findall(r"KGDB: CPU (\d+) did not stop", isolated.kernel_log("KGDB: "))) == {str(HELD)}
 
     # Let go, it stops with the others again, and nobody is named.
     rsp.output.clear()

@@ -58,18 +58,18 @@ def test_perf_gets_what_is_left_and_all_of_it_back(shared: Target) -> None:
     set_and_go_on(shared, rsp)
     shared.console.run(INSERT, check=True)
     shared.console.run(TOUCH, check=True)
-    assert SAMPLE_SAW_IT in shared.kernel_log()
+    assert SAMPLE_SAW_IT in shared.kernel_log(SAMPLE_SAW_IT)
     assert_hits(shared, rsp, 0, 2, 3, value=11)
     shared.trigger.run("write", size=4, offset=64, value=9)
 
     # The sample holds the fourth register now: it is not taken from it, and ours stay.
     break_in(shared, rsp)
     set_and_go_on(shared, rsp, 1, expect="E28")
-    assert "refused: needs 1 slot, 0 free: the debugger holds 3, perf holds 1" in shared.kernel_log()
+    assert "refused: needs 1 slot, 0 free: the debugger holds 3, perf holds 1" in shared.kernel_log("KGDB: ")
     assert_hits(shared, rsp, 0, 2, 3, value=21)
     shared.console.run("dmesg -c > /dev/null")
     shared.console.run(TOUCH, check=True)
-    assert SAMPLE_SAW_IT in shared.kernel_log()
+    assert SAMPLE_SAW_IT in shared.kernel_log(SAMPLE_SAW_IT)
 
     shared.console.run(REMOVE, check=True)
     break_in(shared, rsp)
@@ -93,5 +93,5 @@ def test_a_register_that_perf_holds_is_no_reason_to_stop(shared: Target) -> None
     for _ in range(3):
         shared.console.run(TOUCH, check=True)
     assert not [packet for packet in shared.tap.since(mark) if packet.data.startswith(b"T")]
-    assert shared.kernel_log().count(SAMPLE_SAW_IT) == 3
+    assert shared.kernel_log(SAMPLE_SAW_IT).count(SAMPLE_SAW_IT) == 3
     assert_hits(shared, rsp, 0, 1, 2, value=1)
