@@ -132,7 +132,7 @@ def test_a_breakpoint_that_was_executed_already(boot: Boot, how: str) -> None:
     store_all_the_time(target)
     rsp = target.attach_rsp()
     waited, rounds = 0, 0
-    while waited < 5 or rounds < 10:
+    while waited < 10 or rounds < 20:
         rounds += 1
         assert rounds < 200, f"in {rounds} rounds only {waited} CPUs had to wait"
         assert rsp.request(f"Z0,{code:x},1") == "OK"
