@@ -67,7 +67,7 @@ class Machine:
     tenth of a second.  The guest's clock then counts instructions: a host that
     has other things to do makes the guest slow, and none of its timeouts pass.
     `counted` overrides that: see starts_counted().  `instruction_ns` is what
-    one takes then, a power of two up to 128; by default as little as lets each
+    one takes then, a power of two; by default as little as lets each
     CPU execute as many in a second as one alone does.  The longer, the fewer
     are executed while CPUs wait for a time to pass.
 

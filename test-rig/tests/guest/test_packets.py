@@ -68,8 +68,7 @@ def test_bad_packets_change_nothing(target: Target) -> None:
     target.back()
     target.expect_armed(1)
 
-    log = [line for line in target.kernel_log("KGDB: ").splitlines() if "KGDB: " in line]
-    reasons = [line for line in log if "refused" in line or "not removed" in line]
+    reasons = [line for line in target.kernel_log("KGDB: ").splitlines() if "refused" in line or "not removed" in line]
     assert len(reasons) == len(packets)
     for line, (packet, reason) in zip(reasons, packets, strict=True):
         assert reason in line, packet

@@ -20,6 +20,8 @@ BASE = 128
 OFFSETS = range(9)
 #: The part of the buffer that tells which byte was stored to, and what is stored for the first length at an offset.
 WINDOW, WINDOW_SIZE = BASE - 8, 64
+#: In the guest's shell.
+BREAK_IN = "echo g > /proc/sysrq-trigger"
 FIRST_VALUE = (1, 101)
 
 
@@ -51,14 +53,18 @@ def remove(rsp: Rsp, target: Target, *specs: tuple[str, int, int]) -> None:
         assert rsp.request(f"z{kind},{target.trigger.address(offset):x},{length:x}") == "OK", (kind, offset, length)
 
 
+def each_byte(start: int, stop: int | str, value: str) -> str:
+    """A loop of the guest's shell that stores to each byte from `start` to before `stop`; the latter two may be expansions."""
+    return (f"i={start}; while [ $i -lt {stop} ]; do echo op=write size=1 offset=$i value={value} > {RUN}; "
+            "i=$((i+1)); done")
+
+
 def expect_hits(target: Target, rsp: Rsp, hit: range, around: range, value: int) -> None:
-    """Of the bytes `around`, each stored to by itself, just those in `hit` stop the machine; a break-in stops it behind them.
+    """Of the bytes `around`, each stored to by itself, just those in `hit` stop the machine; then a break-in does.
 
     `value` is one that none of them has yet.
     """
-    target.console.start(
-        f"i={around.start}; while [ $i -lt {around.stop} ]; do echo op=write size=1 offset=$i value={value:x} > {RUN}; "
-        "i=$((i+1)); done; echo g > /proc/sysrq-trigger")
+    target.console.start(f"{each_byte(around.start, around.stop, f'{value:x}')}; {BREAK_IN}")
     for offset in hit:
         said = rsp.wait_stop()
         assert said.reason == "watch" and said.address is not None
@@ -89,10 +95,8 @@ def walk(target: Target, rsp: Rsp, offset: int, before: tuple[int, int] | None) 
     """
     lengths = regions(offset, target.word)
     each = " ".join(f"{length}:{value:x}" for value, length in enumerate(lengths, FIRST_VALUE[offset % 2]))
-    target.console.start(
-        f"for e in {each}; do echo g > /proc/sysrq-trigger; i=-1; while [ $i -le ${{e%:*}} ]; do echo "
-        f"op=write size=1 offset=$(({BASE + offset}+i)) value=${{e#*:}} > {RUN}; "
-        "i=$((i+1)); done; done; echo g > /proc/sysrq-trigger")
+    stores = each_byte(BASE + offset - 1, f"$(({BASE + offset}+${{e%:*}}+1))", "${e#*:}")
+    target.console.start(f"for e in {each}; do {BREAK_IN}; {stores}; done; {BREAK_IN}")
     for value, length in enumerate(lengths, FIRST_VALUE[offset % 2]):
         assert rsp.wait_stop().reason is None, f"a stop behind the region {before}"
         if before:
