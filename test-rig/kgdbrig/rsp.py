@@ -28,6 +28,8 @@ _REGISTERS: dict[str, list[tuple[str, int]]] = {
     "i386": [(name, 4) for name in "eax ecx edx ebx esp ebp esi edi eip eflags cs ss ds es fs gs".split()],
     "arm64": [(f"x{number}", 8) for number in range(31)] + [("sp", 8), ("pc", 8), ("cpsr", 4)],
 }
+#: What they call the PC.
+_PC = ("rip", "eip", "pc")
 
 _CONSOLE_OUTPUT = re.compile(r"O([0-9a-fA-F]{2})+")
 _SENDS_MAX = 5
@@ -204,6 +206,11 @@ class Rsp:
             if value and "x" not in value:
                 registers[name] = int.from_bytes(bytes.fromhex(value), "little")
         return registers
+
+    def read_pc(self) -> int:
+        """The PC of the current thread."""
+        registers = self.read_registers()
+        return next(registers[name] for name in _PC if name in registers)
 
     def tail(self, lines: int = TAIL_LINES) -> str:
         """What was last sent (">") and received ("<")."""

@@ -283,7 +283,6 @@ class Soak:
         self._word = target.word
         target.trigger.load()
         self._base = target.trigger.address()
-        self._pc = "rip" if target.word == 8 else "eip"
         self._witness = target.oracle()
         self._witness.watch(self._base, _REGION)
         self._cpu_of: dict[str, int | None] = {}
@@ -365,7 +364,7 @@ class Soak:
         cpu = self._cpu_of[stop.thread]
         if stop.reason is None and cpu is None:
             return True
-        self.judge.stop(cpu, rsp.read_registers()[self._pc], stop.reason, stop.address)
+        self.judge.stop(cpu, rsp.read_pc(), stop.reason, stop.address)
         return False
 
     def _change(self, rsp: Rsp, rng: Random) -> None:

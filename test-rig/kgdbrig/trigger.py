@@ -207,10 +207,7 @@ class Trigger:
 
     def store(self) -> tuple[int, int]:
         """The addresses of the store that op=probed executes, and of the instruction behind it."""
-        match = re.fullmatch(r"0x([0-9a-f]+) 0x([0-9a-f]+)", self._read("store").strip())
-        if match is None:
-            raise RigError("kgdb_trigger does not say where its probed store is")
-        return int(match[1], 16), int(match[2], 16)
+        return self._two_addresses("store")
 
     def probe(self, on: bool) -> None:
         """Set or remove a kprobe on that store which traps and has a post-handler."""
@@ -235,6 +232,21 @@ class Trigger:
     def debug_register_command(self, cpu: int, register: int, address: int, kind: RegisterType, length: int) -> str:
         """The shell command that programs a debug register past every check."""
         return f"echo '{cpu} {register} {address:#x} {kind} {length}' > {_DIRECTORY}/debugreg"
+
+    def raise_command(self, dr6: int) -> str:
+        """The shell command that raises #DB with these bits in DR6, of 0x400f (SDM vol. 3B, 18.2.3)."""
+        return f"echo {dr6:x} > {_DIRECTORY}/raise"
+
+    def raised(self) -> tuple[int, int]:
+        """The addresses of the int3 that leads to it, and of what is behind the instruction that raises it."""
+        return self._two_addresses("raise")
+
+    def _two_addresses(self, name: str) -> tuple[int, int]:
+        text = self._read(name).strip()
+        match = re.fullmatch(r"0x([0-9a-f]+) 0x([0-9a-f]+)", text)
+        if match is None:
+            raise RigError(f"kgdb_trigger's {name} reads {text!r}, which are no two addresses")
+        return int(match[1], 16), int(match[2], 16)
 
     def _write(self, name: str, line: str) -> None:
         self._check((f"{name}: {line}",), self._console.run(f"echo '{line}' > {_DIRECTORY}/{name}"))

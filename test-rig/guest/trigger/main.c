@@ -24,6 +24,7 @@
  * store, probe	the store that kprobes can be set on: store.c
  * hold, letgo	keep a CPU in an NMI handler, and let it go: hold.c
  * debugreg	program a debug register, unchecked: debugreg.c
+ * raise		raise #DB with any DR6: raise.c
  *
  * A refused line is EINVAL, and the kernel log has the reason.
  */
@@ -74,6 +75,9 @@ static int trigger_init(void)
 	result = trigger_hold_init();
 	if (result)
 		goto no_hold;
+	result = trigger_raise_init();
+	if (result)
+		goto no_raise;
 
 	trigger_directory = debugfs_create_dir(KBUILD_MODNAME, NULL);
 	if (IS_ERR(trigger_directory)) {
@@ -85,9 +89,12 @@ static int trigger_init(void)
 	trigger_store_files(trigger_directory);
 	trigger_hold_files(trigger_directory);
 	trigger_debugreg_files(trigger_directory);
+	trigger_raise_files(trigger_directory);
 	return 0;
 
 no_directory:
+	trigger_raise_exit();
+no_raise:
 	trigger_hold_exit();
 no_hold:
 	trigger_context_exit();
@@ -98,6 +105,7 @@ static void trigger_exit(void)
 {
 	debugfs_remove(trigger_directory);
 	trigger_store_exit();
+	trigger_raise_exit();
 	trigger_hold_exit();
 	trigger_context_exit();
 }

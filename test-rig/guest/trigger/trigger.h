@@ -140,4 +140,15 @@ void trigger_debugreg_files(struct dentry *directory);
 static inline void trigger_debugreg_files(struct dentry *directory) { }
 #endif
 
+/* raise.c */
+#ifdef CONFIG_X86
+int trigger_raise_init(void);
+void trigger_raise_files(struct dentry *directory);
+void trigger_raise_exit(void);
+#else
+static inline int trigger_raise_init(void) { return 0; }
+static inline void trigger_raise_files(struct dentry *directory) { }
+static inline void trigger_raise_exit(void) { }
+#endif
+
 #endif /* KGDB_TRIGGER_H */

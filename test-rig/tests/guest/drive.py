@@ -8,6 +8,9 @@ from kgdbrig.rsp import Rsp, StopReply
 from kgdbrig.target import Target
 from kgdbrig.trigger import RUN, Context, Op, forever, line
 
+#: DR6's BS: the debug exception was raised by a single step (SDM vol. 3B, 18.2.3).
+DR6_STEP = 1 << 14
+
 _C_TYPE = {1: "char", 2: "short", 4: "int", 8: "long long"}
 
 
@@ -102,12 +105,16 @@ def go_on_wire(target: Target, rsp: Rsp) -> None:
 
 
 def stops_on_wire(target: Target, rsp: Rsp, *lines: str) -> list[StopReply]:
-    """The stop replies of the trigger's lines, one after another; back() is for what comes behind.
+    """The stop replies of the trigger's lines, one after another; back() is for what comes behind."""
+    return stops_of_commands(target, rsp, *(f"echo {text} > {RUN}" for text in lines))
 
-    Then the guest's shell breaks in: its stop, at which the machine is left,
-    ends the list.
+
+def stops_of_commands(target: Target, rsp: Rsp, *commands: str) -> list[StopReply]:
+    """The stop replies of what the guest's shell does.
+
+    Then it breaks in: its stop, at which the machine is left, ends the list.
     """
-    target.console.start("; ".join([*(f"echo {text} > {RUN}" for text in lines), "echo g > /proc/sysrq-trigger"]))
+    target.console.start("; ".join([*commands, "echo g > /proc/sysrq-trigger"]))
     stops = []
     while (said := rsp.wait_stop()).reason:
         stops.append(said)

@@ -54,7 +54,7 @@ def test_every_context_on_every_cpu(boot: Boot) -> None:
             if said is None:
                 wrong.append(f"{context} on CPU {cpu}: missed")
             else:
-                pc = rsp.read_registers()["rip"]
+                pc = rsp.read_pc()
                 name = bytes.fromhex(rsp.request(f"qThreadExtraInfo,{said.thread}")).rstrip(b"\0").decode()
                 stored = int.from_bytes(rsp.read_memory(address, 4), "little")
                 seen = (said.reason, said.address, low < pc < high, stored, name)

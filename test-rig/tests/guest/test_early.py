@@ -145,7 +145,7 @@ def test_each_cpu_comes_and_goes(boot: Boot) -> None:
 def assert_seen(accesses: list[Access], vcpu: int | None = None, *, rsp: Rsp) -> None:
     """One store was made since, on that CPU if it matters which, and it is where that CPU stopped."""
     stores = [access for access in accesses if access.store]
-    assert [store.next_pc for store in stores] == [rsp.read_registers()["rip"]]
+    assert [store.next_pc for store in stores] == [rsp.read_pc()]
     assert vcpu is None or stores[0].vcpu == vcpu
 
 
@@ -192,7 +192,7 @@ def test_reads(boot: Boot) -> None:
         stops = []
         for _ in range(2):
             go_on_to(rsp, reason)
-            stops.append(rsp.read_registers()["rip"])
+            stops.append(rsp.read_pc())
         seen = [access.next_pc for access in witness.drain() if kind == 4 or not access.store]
         assert stops == seen
         assert rsp.request(f"z{packet}") == "OK"
@@ -516,7 +516,7 @@ def test_with_kaslr(boot: Boot) -> None:
     target = boot(kgdboc="early", smp=2, kaslr=True)
     rsp = target.reattach_rsp()
     # int3 is one byte, and the PC behind it.
-    offset = rsp.read_registers()["rip"] - 1 - target.kernel.symbol("kgdb_breakpoint_ip")
+    offset = rsp.read_pc() - 1 - target.kernel.symbol("kgdb_breakpoint_ip")
     assert offset % 0x200000 == 0   # 0 is one of some 500 offsets
     address = target.kernel.symbol("system_state") + offset
     packet = watch(rsp, address, 4)

@@ -81,7 +81,7 @@ def test_random_accesses_to_both(shared: Target) -> None:
             for _ in due:
                 said = rsp.wait_stop()
                 assert (said.reason, said.address) == ("watch", watch[0])
-                stops.append(rsp.read_registers()["rip"])
+                stops.append(rsp.read_pc())
                 rsp.send("c")
             target.trigger.finish()
         counts = event.counts()

@@ -103,7 +103,7 @@ def test_the_pc_is_that_of_the_probed_instruction(boot: Boot, kind: Kind) -> Non
     for value in range(1, STORES + 1):
         said = stop_on_wire(target, rsp, "probed", size=4, offset=0, value=value, cpu=value % 2)
         assert (said.reason, said.address) == ("watch", address)
-        assert rsp.read_registers()["rip"] == behind
+        assert rsp.read_pc() == behind
         assert int.from_bytes(rsp.read_memory(address, 4), "little") == value
         go_on_wire(target, rsp)
         assert kind.hits(target) == value
@@ -127,12 +127,12 @@ def test_stepping_on_from_there(target: Target, kind: Kind) -> None:
 
     for value in range(1, STORES + 1):
         stop_on_wire(target, rsp, "probed", size=4, offset=0, value=value)
-        places = [rsp.read_registers()["rip"]]
+        places = [rsp.read_pc()]
         for _ in range(3):
             rsp.send("s")
             said = rsp.wait_stop()
             assert said.signal == 5 and said.reason is None
-            places.append(rsp.read_registers()["rip"])
+            places.append(rsp.read_pc())
         assert places == sorted(places) and behind == places[0] < places[-1] <= end, [hex(place) for place in places]
         go_on_wire(target, rsp)
         assert kind.hits(target) == value

@@ -8,7 +8,7 @@ import re
 import pytest
 
 from conftest import Boot
-from drive import break_in, go_on, prepare, stop_in_gdb, stops_on_wire, watched
+from drive import break_in, go_on, prepare, set_and_go_on, stop_in_gdb, stops_on_wire, watched
 from kgdbrig.gdb import Gdb
 from kgdbrig.rsp import Rsp
 from kgdbrig.target import Target
@@ -51,13 +51,6 @@ def gdb_table(target: Target, gdb: Gdb) -> str:
     """gdb's list of watchpoints, for which the machine is stopped."""
     break_in(target, gdb)
     return gdb.command("info watchpoints")
-
-
-def set_and_go_on(target: Target, rsp: Rsp, *specs: str) -> None:
-    for spec in specs:
-        assert rsp.request(spec) == "OK", spec
-    rsp.send("c")
-    target.back()
 
 
 def spec(target: Target, kind: str, offset: int, length: int) -> str:

@@ -107,7 +107,7 @@ def test_every_cpu_at_once(boot: Boot, smp: int) -> None:
         said = rsp.wait_stop()
         assert said.reason == "watch" and said.address is not None
         stops.append(((said.address - address) // 64, name_of(rsp, said.thread)))
-        places.add(rsp.read_registers()["rip"])
+        places.add(rsp.read_pc())
         rsp.send("c")
     target.trigger.finish()
     assert sorted(stops) == sorted((cpu % 4, f"kgdb_trigger/{cpu}") for cpu in range(smp) for _ in range(rounds))
