@@ -25,7 +25,8 @@ class Arch:
     image: str                  # target of kbuild
     image_path: str             # where that lies in the object directory
     qemu: str
-    machine: tuple[str, ...]    # QEMU's options for the machine and its CPU
+    machine: tuple[str, ...]    # QEMU's options for the machine
+    cpu: str                    # what QEMU calls its CPU
     debian: str
     user_flags: tuple[str, ...]
     console_tty: str
@@ -38,12 +39,12 @@ ARCHES: dict[str, Arch] = {
     "x86_64": Arch(
         name="x86_64", make_arch="x86_64", configs=("x86", "x86_64"), pointer=8,
         image="bzImage", image_path="arch/x86/boot/bzImage",
-        qemu="qemu-system-x86_64", machine=("-machine", "pc"), debian="", user_flags=(),
+        qemu="qemu-system-x86_64", machine=("-machine", "pc"), cpu="qemu64", debian="", user_flags=(),
         console_tty="ttyS0", kgdb_tty="ttyS1", early="earlycon=uart8250,io,0x2f8,115200", objects=1140),
     "i386": Arch(
         name="i386", make_arch="i386", configs=("x86", "i386"), pointer=4,
         image="bzImage", image_path="arch/x86/boot/bzImage",
-        qemu="qemu-system-i386", machine=("-machine", "pc"), debian="i386", user_flags=("-m32",),
+        qemu="qemu-system-i386", machine=("-machine", "pc"), cpu="qemu32", debian="i386", user_flags=("-m32",),
         console_tty="ttyS0", kgdb_tty="ttyS1", early="earlycon=uart8250,io,0x2f8,115200", objects=1140),
 }
 

@@ -71,6 +71,9 @@ class Machine:
     CPU execute as many in a second as one alone does.  The longer, the fewer
     are executed while CPUs wait for a time to pass.
 
+    `hypervisor=False` keeps the guest from knowing that it is one: it takes
+    QEMU's debug registers for a processor's.
+
     `state`, made by save() on a machine of the same arguments, is where the
     guest goes on from, instead of from its reset.
 
@@ -79,7 +82,8 @@ class Machine:
 
     def __init__(self, kernel: Kernel, *, smp: int = 1, kgdboc: str = "late", append: str = "",
                  oracle: bool = False, memory_mb: int = 512, parallel: bool = True, kaslr: bool = False,
-                 counted: bool | None = None, instruction_ns: int | None = None, state: Path | None = None) -> None:
+                 counted: bool | None = None, instruction_ns: int | None = None, hypervisor: bool = True,
+                 state: Path | None = None) -> None:
         if kgdboc not in KGDBOC:
             raise RigError(f"kgdboc is one of {', '.join(KGDBOC)}, not {kgdboc}")
         if smp < 1:
@@ -94,6 +98,7 @@ class Machine:
         self._counted = not parallel and starts_counted(kernel.version, smp) if counted is None else counted
         self._kaslr = kaslr
         self._instruction_ns = _instruction_ns(smp) if instruction_ns is None else instruction_ns
+        self._hypervisor = hypervisor
         self._state = state
         self._arch = arches.find(kernel.arch)
         self._process: subprocess.Popen[bytes] | None = None
@@ -262,8 +267,9 @@ class Machine:
         turns = ["-accel", f"tcg,thread={'multi' if self._parallel else 'single'}"]
         if self._counted:
             turns += ["-icount", f"shift={self._instruction_ns.bit_length() - 1}"]
-        command = [self._arch.qemu, *self._arch.machine, *turns, "-smp", str(self._smp),
-                   "-m", str(self._memory_mb), "-no-user-config", "-nodefaults", "-display", "none", "-no-reboot", "-S",
+        cpu = self._arch.cpu if self._hypervisor else f"{self._arch.cpu},-hypervisor"
+        command = [self._arch.qemu, *self._arch.machine, "-cpu", cpu, *turns, "-smp", str(self._smp), "-m",
+                   str(self._memory_mb), "-no-user-config", "-nodefaults", "-display", "none", "-no-reboot", "-S",
                    "-kernel", str(self.kernel.image), "-initrd", str(root), "-append", self.command_line,
                    "-chardev", f"socket,id=rig,fd={monitor_fd}", "-mon", "chardev=rig,mode=control",
                    *listen("monitor", self.monitor), "-mon", "chardev=monitor,mode=control",

@@ -48,12 +48,12 @@ class Target:
     def __init__(self, kernel: Kernel, *, smp: int = 1, kgdboc: str = "late", append: str = "",
                  oracle: bool = False, memory_mb: int = 512, parallel: bool = True, kaslr: bool = False,
                  visits: Sequence[int] = (), counted: bool | None = None, instruction_ns: int | None = None,
-                 state: Path | None = None) -> None:
+                 hypervisor: bool = True, state: Path | None = None) -> None:
         self.kernel = kernel
         self.smp = smp
         self.machine = Machine(kernel, smp=smp, kgdboc=kgdboc, append=append, oracle=oracle, memory_mb=memory_mb,
                                parallel=parallel, kaslr=kaslr, counted=counted, instruction_ns=instruction_ns,
-                               state=state)
+                               hypervisor=hypervisor, state=state)
         self._kgdboc = kgdboc
         self._visits = visits
         self._stack = contextlib.ExitStack()

@@ -1,13 +1,15 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """What a processor says in DR6 and QEMU does not: several registers at once, and the end of a step with them.
 
-#DB is raised by an instruction that accesses nothing, with a DR6 that the trigger has written.
+#DB is raised by an instruction that accesses nothing, with a DR6 that the trigger has written.  Once in a kernel that
+makes up for QEMU's debug registers, and once in one that takes them for a processor's, and has them armed in a step.
 """
 
 from __future__ import annotations
 
 import pytest
 
+from conftest import Boot
 from drive import DR6_STEP, prepare, set_and_go_on, stops_of_commands
 from kgdbrig.endurance import complaints
 from kgdbrig.rsp import Rsp, StopReply
@@ -20,6 +22,11 @@ TYPES: dict[RegisterType, int] = {"x": 0, "w": 1, "rw": 3}
 pytestmark = pytest.mark.i386
 
 HERE, THERE = 64, 128
+
+
+@pytest.fixture(params=[True, False], ids=["in QEMU", "on a processor"])
+def target(request: pytest.FixtureRequest, boot: Boot) -> Target:
+    return boot(hypervisor=request.param)
 
 
 def watch(target: Target, *specs: tuple[int, int]) -> list[str]:
