@@ -133,26 +133,29 @@ def test_a_waiting_hit_is_not_lost(boot: Boot, moved: bool) -> None:
     target.back()
     rounds = 12
     cpus = (1, 2, 3)
-    target.trigger.start_lines(*(trigger.line("write", size=4, offset=64 * (cpu - 1), value=cpu, cpu=cpu, count=rounds)
-                                 for cpu in cpus))
     masters = target.kernel.symbol("masters_in_kgdb")
-    waited = 0
-    stops: list[tuple[int, str]] = []
-    for number in range(len(cpus) * rounds):
-        said = rsp.wait_stop()
-        assert said.reason == "watch" and said.address is not None
-        stops.append(((said.address - address) // 64, name_of(rsp, said.thread)))
-        # The CPU in the debugger, and those that wait to get there with a hit of their own.
-        waited += int.from_bytes(rsp.read_memory(masters, 4), "little") - 1
-        exchange(rsp, ours, [])
-        if moved:
-            ours.insert(0, ours.pop())
-            exchange(rsp, *([], [other]) if number % 2 == 0 else ([other], []))
-        exchange(rsp, [], ours)
-        rsp.send("c")
-    target.trigger.finish()
-    assert sorted(stops) == sorted((cpu - 1, f"kgdb_trigger/{cpu}") for cpu in cpus for _ in range(rounds))
-    assert waited >= 5, f"only {waited} hits had to wait"
+    waited = runs = 0
+    # Whether a hit has to wait is up to whose turn it is: as often as it takes for enough of them.
+    while waited < 5:
+        runs += 1
+        assert runs <= 10, f"only {waited} hits had to wait"
+        target.trigger.start_lines(*(trigger.line("write", size=4, offset=64 * (cpu - 1), value=cpu, cpu=cpu,
+                                                  count=rounds) for cpu in cpus))
+        stops: list[tuple[int, str]] = []
+        for number in range(len(cpus) * rounds):
+            said = rsp.wait_stop()
+            assert said.reason == "watch" and said.address is not None
+            stops.append(((said.address - address) // 64, name_of(rsp, said.thread)))
+            # The CPU in the debugger, and those that wait to get there with a hit of their own.
+            waited += int.from_bytes(rsp.read_memory(masters, 4), "little") - 1
+            exchange(rsp, ours, [])
+            if moved:
+                ours.insert(0, ours.pop())
+                exchange(rsp, *([], [other]) if number % 2 == 0 else ([other], []))
+            exchange(rsp, [], ours)
+            rsp.send("c")
+        target.trigger.finish()
+        assert sorted(stops) == sorted((cpu - 1, f"kgdb_trigger/{cpu}") for cpu in cpus for _ in range(rounds))
 
 
 def test_a_cpu_that_comes_online_later_is_armed(boot: Boot) -> None:
