@@ -116,20 +116,7 @@ static int hold_show(struct seq_file *file, void *unused)
 	seq_printf(file, "%*pbl\n", cpumask_pr_args(&hold_cpus));
 	return 0;
 }
-
-static int hold_open(struct inode *inode, struct file *file)
-{
-	return single_open(file, hold_show, NULL);
-}
-
-static const struct file_operations hold_fops = {
-	.owner = THIS_MODULE,
-	.open = hold_open,
-	.read = seq_read,
-	.write = hold_write,
-	.llseek = seq_lseek,
-	.release = single_release,
-};
+DEFINE_SHOW_STORE_ATTRIBUTE(hold);
 
 static void hold_end(void)
 {

@@ -100,20 +100,7 @@ static int raise_show(struct seq_file *file, void *unused)
 	seq_printf(file, "0x%lx 0x%lx\n", trigger_int3_at[0], trigger_raised_at[0]);
 	return 0;
 }
-
-static int raise_open(struct inode *inode, struct file *file)
-{
-	return single_open(file, raise_show, NULL);
-}
-
-static const struct file_operations raise_fops = {
-	.owner = THIS_MODULE,
-	.open = raise_open,
-	.read = seq_read,
-	.write = raise_write,
-	.llseek = seq_lseek,
-	.release = single_release,
-};
+DEFINE_SHOW_STORE_ATTRIBUTE(raise);
 
 int trigger_raise_init(void)
 {

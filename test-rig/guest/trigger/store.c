@@ -124,20 +124,7 @@ static int probe_show(struct seq_file *file, void *unused)
 		   atomic_long_read(&store_after));
 	return 0;
 }
-
-static int probe_open(struct inode *inode, struct file *file)
-{
-	return single_open(file, probe_show, NULL);
-}
-
-static const struct file_operations probe_fops = {
-	.owner = THIS_MODULE,
-	.open = probe_open,
-	.read = seq_read,
-	.write = probe_write,
-	.llseek = seq_lseek,
-	.release = single_release,
-};
+DEFINE_SHOW_STORE_ATTRIBUTE(probe);
 
 static int store_show(struct seq_file *file, void *unused)
 {

@@ -11,6 +11,8 @@
 #include <linux/completion.h>
 #include <linux/interrupt.h>
 #include <linux/irq_work.h>
+#include <linux/module.h>
+#include <linux/seq_file.h>
 #include <linux/spinlock.h>
 #include <linux/types.h>
 
@@ -79,6 +81,24 @@ extern u8 kgdb_trigger_buffer[BUFFER_SIZE];
 /* main.c: a line of printable characters from user space, its newline cut off. */
 int trigger_get_line(char *line, const char __user *buffer, size_t length);
 
+/* Linux 6.1 has it for files without a write() only. */
+#ifndef DEFINE_SHOW_STORE_ATTRIBUTE
+#define DEFINE_SHOW_STORE_ATTRIBUTE(name)					\
+static int name##_open(struct inode *inode, struct file *file)			\
+{										\
+	return single_open(file, name##_show, inode->i_private);		\
+}										\
+										\
+static const struct file_operations name##_fops = {				\
+	.owner = THIS_MODULE,							\
+	.open = name##_open,							\
+	.read = seq_read,							\
+	.write = name##_write,							\
+	.llseek = seq_lseek,							\
+	.release = single_release,						\
+}
+#endif
+
 /* Every refusal says why in the kernel log, and is -EINVAL. */
 #define trigger_refuse(fmt, ...)			\
 ({							\
@@ -133,19 +153,14 @@ static inline void trigger_hold_files(struct dentry *directory) { }
 static inline void trigger_hold_exit(void) { }
 #endif
 
-/* debugreg.c */
+/* debugreg.c and raise.c */
 #ifdef CONFIG_X86
 void trigger_debugreg_files(struct dentry *directory);
-#else
-static inline void trigger_debugreg_files(struct dentry *directory) { }
-#endif
-
-/* raise.c */
-#ifdef CONFIG_X86
 int trigger_raise_init(void);
 void trigger_raise_files(struct dentry *directory);
 void trigger_raise_exit(void);
 #else
+static inline void trigger_debugreg_files(struct dentry *directory) { }
 static inline int trigger_raise_init(void) { return 0; }
 static inline void trigger_raise_files(struct dentry *directory) { }
 static inline void trigger_raise_exit(void) { }
