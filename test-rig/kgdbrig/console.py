@@ -36,6 +36,9 @@ def end_of_command(mark: str) -> str:
     """A regular expression for a command's end: `mark`, the exit status (its group), and the prompt."""
     return rf"{_interrupted(mark + '=')}(\d+)\r?{_MESSAGE}\r?\n.*?{_interrupted(PROMPT)}"
 
+#: Has the guest's shell enter KGDB, by SysRq-g.
+BREAK_IN = "echo g > /proc/sysrq-trigger"
+
 
 class Console:
     """Runs one command at a time in the guest's shell; a context manager.

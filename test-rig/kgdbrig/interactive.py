@@ -10,7 +10,7 @@ import sys
 
 from kgdbrig import paths, session
 from kgdbrig.build import Kernel
-from kgdbrig.console import Console
+from kgdbrig.console import BREAK_IN, Console
 from kgdbrig.errors import MissingDependency
 from kgdbrig.machine import Machine
 
@@ -43,7 +43,7 @@ def _break_in(machine: Machine) -> None:
     console = Console(machine.console)
     try:
         console.wait_for_shell()
-        console.start("echo g > /proc/sysrq-trigger")
+        console.start(BREAK_IN)
         console.expect("sysrq: DEBUG|Entering kdb", 30)
     finally:
         console.close()

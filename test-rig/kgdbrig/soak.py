@@ -23,6 +23,7 @@ from random import Random
 from typing import Literal, TextIO
 
 from kgdbrig import build, trigger
+from kgdbrig.console import BREAK_IN
 from kgdbrig.errors import RigError
 from kgdbrig.oracle import Access
 from kgdbrig.progress import Progress
@@ -324,8 +325,8 @@ class Soak:
             lines.append(trigger.random_line(seed, _ROUND, span, offset=offset, cpu=cpu, context=context))
             # What a store stores does not matter here, so what the buffer holds does not.
             self._seen[cpu] = deque(trigger.predict(seed, _ROUND, span, offset=offset, word=self._word))
-        self._target.trigger.start_lines(*lines, meanwhile=f"for i in {'x ' * _BREAKS}; do {_BREAK}; done",
-                                         afterwards=_BREAK)
+        self._target.trigger.start_lines(*lines, meanwhile=f"for i in {'x ' * _BREAKS}; do {BREAK_IN}; done",
+                                         afterwards=BREAK_IN)
         breaks = _BREAKS + 1
         while breaks:
             stop = rsp.wait_stop(_STOP_SECONDS)
@@ -401,10 +402,6 @@ class Soak:
             self._target.trigger.finish()
         else:
             self._target.back()
-
-
-#: Stops the machine from the guest's shell.
-_BREAK = "echo g > /proc/sysrq-trigger"
 
 
 def _expect(rsp: Rsp, packet: str, answer: str) -> None:

@@ -11,7 +11,7 @@ from types import TracebackType
 
 from kgdbrig import arches
 from kgdbrig.build import Kernel
-from kgdbrig.console import Console
+from kgdbrig.console import BREAK_IN, Console
 from kgdbrig.errors import RigError, RigTimeout
 from kgdbrig.gdb import Gdb
 from kgdbrig.kdb import Kdb
@@ -116,7 +116,7 @@ class Target:
         """
         mark = self.tap.mark()
         connected = self._debugger_connected()
-        self.console.start("echo g > /proc/sysrq-trigger")
+        self.console.start(BREAK_IN)
         if connected:
             self.tap.wait_packet(lambda packet: packet.direction == FROM_KGDB and packet.data[:1] in (b"T", b"S"), 30,
                                  since=mark, awaited="stop reply for SysRq-g on the kgdb line")

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from kgdbrig.console import BREAK_IN
 from kgdbrig.gdb import Gdb
 from kgdbrig.rsp import Rsp, StopReply
 from kgdbrig.target import Target
@@ -109,12 +110,18 @@ def stops_on_wire(target: Target, rsp: Rsp, *lines: str) -> list[StopReply]:
     return stops_of_commands(target, rsp, *(f"echo {text} > {RUN}" for text in lines))
 
 
+def reasons(target: Target, stops: list[StopReply]) -> list[tuple[str | None, int | None]]:
+    """Each stop's reason, and the offset in the trigger's buffer that it names."""
+    base = target.trigger.address()
+    return [(stop.reason, stop.address and stop.address - base) for stop in stops]
+
+
 def stops_of_commands(target: Target, rsp: Rsp, *commands: str) -> list[StopReply]:
     """The stop replies of what the guest's shell does.
 
     Then it breaks in: its stop, at which the machine is left, ends the list.
     """
-    target.console.start("; ".join([*commands, "echo g > /proc/sysrq-trigger"]))
+    target.console.start("; ".join([*commands, BREAK_IN]))
     stops = []
     while (said := rsp.wait_stop()).reason:
         stops.append(said)

@@ -26,6 +26,7 @@ import pytest
 
 from conftest import Boot
 from drive import prepare, set_and_go_on
+from kgdbrig.console import BREAK_IN
 from kgdbrig.errors import RigError, RigTimeout
 from kgdbrig.oracle import Oracle
 from kgdbrig.rsp import Rsp, RspError, StopReply
@@ -223,8 +224,8 @@ def watch_it_all_the_same(subject: Subject, place: Place) -> Outcome:
     outcome = judge(subject, [hit, break_in, hit, break_in, hit], f"Z{third}", [
         target.trigger.debug_register_command(0, register, address, place.kind, place.length),
         run("op=write size=4 value=1 context=nmi offset=512"), run("op=write size=4 value=1"),
-        "cat /proc/version > /dev/null", "echo g > /proc/sysrq-trigger", run("op=write size=4 value=2"),
-        "echo g > /proc/sysrq-trigger", run("op=write size=4 value=3")])
+        "cat /proc/version > /dev/null", BREAK_IN, run("op=write size=4 value=2"),
+        BREAK_IN, run("op=write size=4 value=3")])
     if outcome.verdict is Verdict.UNHARMED:
         target.break_in()
         assert rsp.wait_stop().reason is None

@@ -9,7 +9,7 @@ from __future__ import annotations
 import pytest
 
 from conftest import Boot
-from drive import DR6_STEP, prepare, set_and_go_on, stops_of_commands
+from drive import DR6_STEP, prepare, reasons, set_and_go_on, stops_of_commands
 from kgdbrig.endurance import complaints
 from kgdbrig.rsp import Rsp, StopReply
 from kgdbrig.target import Target
@@ -35,11 +35,6 @@ def hit(target: Target, address: int, kind: RegisterType) -> int:
                 if registers[f"DR{number}"] == address
                 and registers["DR7"] >> 16 + 4 * number & 3 == TYPES[kind]]
     return 1 << number
-
-
-def reasons(target: Target, stops: list[StopReply]) -> list[tuple[str | None, int | None]]:
-    """Each stop's reason, and the offset in the buffer that it names."""
-    return [(stop.reason, stop.address and stop.address - target.trigger.address()) for stop in stops]
 
 
 def heard(target: Target, rsp: Rsp, dr6: int) -> list[tuple[str | None, int | None]]:

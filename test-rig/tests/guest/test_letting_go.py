@@ -9,6 +9,7 @@ import pytest
 
 from conftest import Boot
 from drive import back_over_int3, go_on, prepare, stop_in_gdb, stop_storing, store_all_the_time, watched
+from kgdbrig.console import BREAK_IN
 from kgdbrig.endurance import complaints
 from kgdbrig.target import Target
 
@@ -153,7 +154,7 @@ def test_a_breakpoint_that_was_executed_already(boot: Boot, how: str) -> None:
             assert rsp.wait_stop().reason is None
         else:
             # Linux 7.3 says nothing of the stop until the machine goes on; the packet waits for it at the port.
-            target.console.start("echo g > /proc/sysrq-trigger")
+            target.console.start(BREAK_IN)
             rsp.request("?")
     rsp.send("c")
     target.back()

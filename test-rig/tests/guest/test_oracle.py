@@ -15,6 +15,7 @@ from pathlib import Path
 from conftest import Boot
 from drive import prepare, watched
 from kgdbrig import trigger
+from kgdbrig.console import BREAK_IN
 from kgdbrig.target import Target
 
 ACCESSES = 1000
@@ -49,7 +50,7 @@ def record(target: Target, tmp_path: Path, start: str) -> list[Stop]:
     gdb.command(f"watch {watched(target, *WATCH)}")
     gdb.command(f"awatch {watched(target, *AWATCH)}")
     target.resume(gdb)
-    target.console.start(f"echo '{start}' > {trigger.RUN}; echo g > /proc/sysrq-trigger")
+    target.console.start(f"echo '{start}' > {trigger.RUN}; {BREAK_IN}")
     gdb.wait_stop()
     # "continue" until the stop that names no watchpoint: that of SysRq-g.
     gdb.command("python\nwhile stops[-1]['numbers']: gdb.execute('continue', to_string=True)\nend", 900)

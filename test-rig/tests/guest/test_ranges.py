@@ -9,6 +9,7 @@ import pytest
 
 from drive import (attach_with_values, break_in, go_on, go_on_from, go_on_wire, prepare, stop_at, stop_in_gdb,
                    stop_on_wire, stops_on_wire, watched)
+from kgdbrig.console import BREAK_IN
 from kgdbrig.rsp import Rsp
 from kgdbrig.target import Target
 from kgdbrig.trigger import RUN, line
@@ -20,8 +21,6 @@ BASE = 128
 OFFSETS = range(9)
 #: The part of the buffer that tells which byte was stored to, and what is stored for the first length at an offset.
 WINDOW, WINDOW_SIZE = BASE - 8, 64
-#: In the guest's shell.
-BREAK_IN = "echo g > /proc/sysrq-trigger"
 FIRST_VALUE = (1, 101)
 
 

@@ -15,6 +15,7 @@ import pytest
 
 from conftest import Boot
 from drive import go_on_wire, prepare, set_and_go_on, stop_on_wire
+from kgdbrig.console import BREAK_IN
 from kgdbrig.machine import INSTRUCTION_NS
 from kgdbrig.rsp import Rsp
 from kgdbrig.target import Target
@@ -36,7 +37,7 @@ def break_in_while_held(target: Target, rsp: Rsp) -> str:
     target.trigger.hold(HELD)
     rsp.output.clear()
     # Not break_in(): what KGDB says before the stop reply waits to be acknowledged.
-    target.console.start("echo g > /proc/sysrq-trigger")
+    target.console.start(BREAK_IN)
     assert rsp.wait_stop(BREAK_IN_SECONDS).reason is None
     return "".join(rsp.output)
 

@@ -8,7 +8,7 @@ import re
 import pytest
 
 from conftest import Boot
-from drive import break_in, go_on, prepare, set_and_go_on, stop_in_gdb, stops_on_wire, watched
+from drive import break_in, go_on, prepare, reasons, set_and_go_on, stop_in_gdb, stops_on_wire, watched
 from kgdbrig.gdb import Gdb
 from kgdbrig.rsp import Rsp
 from kgdbrig.target import Target
@@ -62,8 +62,7 @@ def heard(target: Target, rsp: Rsp, *lines: str) -> list[tuple[str | None, int |
     stops = stops_on_wire(target, rsp, *lines)
     rsp.send("c")
     target.back()
-    base = target.trigger.address()
-    return [(stop.reason, stop.address and stop.address - base) for stop in stops]
+    return reasons(target, stops)
 
 
 READ = line("read", size=4, offset=HERE)
