@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import shutil
 import signal
 import subprocess
@@ -22,9 +23,14 @@ def debug(kernel: Kernel, *, smp: int = 1, append: str = "", memory_mb: int = 51
     gdb = shutil.which(_GDB)
     if gdb is None:
         raise MissingDependency(_GDB)
-    with Machine(kernel, smp=smp, append=append, memory_mb=memory_mb) as machine, session.announced(machine):
+    with contextlib.ExitStack() as stack:
+        machine = Machine(kernel, smp=smp, append=append, memory_mb=memory_mb)
+        stack.callback(machine.stop)
+        consoles: list[Console] = []
+        machine.start(lambda it: consoles.append(Console(it.console)))
+        stack.enter_context(session.announced(machine))
         print(f"rig: Linux {kernel.release} is booting", file=sys.stderr)
-        _break_in(machine)
+        _break_in(consoles[0])
         print("rig: stopped in KGDB.  The guest's console, alive after 'continue': make console, in another terminal.\n"
               "rig: 'watch', 'rwatch' and 'awatch' set hardware watchpoints; to stop a running guest:\n"
               "rig:   echo g > /proc/sysrq-trigger    on its console", file=sys.stderr, flush=True)
@@ -38,12 +44,9 @@ def debug(kernel: Kernel, *, smp: int = 1, append: str = "", memory_mb: int = 51
             signal.signal(signal.SIGINT, before)
 
 
-def _break_in(machine: Machine) -> None:
+def _break_in(console: Console) -> None:
     """Have the guest enter KGDB, and leave its console free for others."""
-    console = Console(machine.console)
-    try:
+    with console:
         console.wait_for_shell()
         console.start(BREAK_IN)
         console.expect("sysrq: DEBUG|Entering kdb", 30)
-    finally:
-        console.close()

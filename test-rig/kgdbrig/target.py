@@ -55,6 +55,7 @@ class Target:
                                parallel=parallel, kaslr=kaslr, counted=counted, instruction_ns=instruction_ns,
                                hypervisor=hypervisor, state=state)
         self._kgdboc = kgdboc
+        self._restored = state is not None
         self._visits = visits
         self._stack = contextlib.ExitStack()
         self._gdbs: list[Gdb] = []
@@ -76,7 +77,7 @@ class Target:
                 self.tap.wait_text(_WAITS.encode(), 60)
             elif self._kgdboc == "wait":
                 self.console.expect(_WAITS, 60)
-            else:
+            elif not self._restored:
                 self.booted(60)
             self.trigger = Trigger(self.console)
             self.values = Values(self.console, self.kernel, self.machine.directory)
