@@ -10,7 +10,7 @@ import contextlib
 import socket
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -82,6 +82,7 @@ class Tap:
         self._target: socket.socket | None = None
         self._listener: socket.socket | None = None
         self._client: socket.socket | None = None
+        self._clients = 0
 
     def __enter__(self) -> Tap:
         self.start()
@@ -176,6 +177,18 @@ class Tap:
                 if not self._changed.wait(deadline.left()) and deadline.passed():
                     raise RigTimeout(awaited, timeout, self.tail())
 
+    @contextlib.contextmanager
+    def expecting_client(self, timeout: float = 10) -> Iterator[None]:
+        """At the end of the block, which connects a client, wait until that gets what the target says.
+
+        A client that speaks first need not care; RigTimeout after `timeout` seconds.
+        """
+        before = self._clients
+        yield
+        with self._changed:
+            if not self._changed.wait_for(lambda: self._clients > before, timeout):
+                raise RigTimeout("client of the tap (is there another one still?)", timeout, self.tail())
+
     def wait_client_gone(self, timeout: float = 10) -> None:
         """Return when there is no client; RigTimeout after `timeout` seconds."""
         with self._changed:
@@ -196,6 +209,8 @@ class Tap:
                 return
             with self._changed:
                 self._client = client
+                self._clients += 1
+                self._changed.notify_all()
             self._relay(FROM_GDB, client)
             with self._changed:
                 self._client = None

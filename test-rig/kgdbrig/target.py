@@ -163,7 +163,8 @@ class Target:
 
     def attach_kdb(self) -> Kdb:
         """A terminal on the kgdb line, on a machine stopped by break_in(): kdb at its prompt."""
-        kdb = self._stack.enter_context(Kdb(self.line))
+        with self.tap.expecting_client():
+            kdb = self._stack.enter_context(Kdb(self.line))
         self.break_in()
         kdb.entered()
         return kdb

@@ -15,7 +15,6 @@ import re
 import pytest
 
 from conftest import Boot
-from kgdbrig.kdb import Kdb
 from kgdbrig.tap import FROM_KGDB
 from kgdbrig.target import Target
 from kgdbrig.wire import Kind
@@ -64,22 +63,20 @@ def test_neither_gdb_nor_kdb_sets_anything(locked: Target, level: str) -> None:
     """No packet gets anywhere; kdb denies breakpoints and watchpoints, and what it reads is as the level has it."""
     where = address(locked)
     mark = locked.tap.mark()
-    with Kdb(locked.line) as kdb:
-        locked.break_in()
-        kdb.entered()
-        for packet in PACKETS:
-            said = kdb.keeps_packet(packet.format(where))
-            assert "Permission denied" in said or re.search(r"Unknown kdb command: '\$", said), (packet, said)
-        assert answers(locked, mark) == []
+    kdb = locked.attach_kdb()
+    for packet in PACKETS:
+        said = kdb.keeps_packet(packet.format(where))
+        assert "Permission denied" in said or re.search(r"Unknown kdb command: '\$", said), (packet, said)
+    assert answers(locked, mark) == []
 
-        for command in DENIED:
-            said = kdb.command(command.format(f"0x{where}"))
-            assert "Permission denied" in said, (command, said)
-        for command in READING:
-            denied = "Permission denied" in kdb.command(command.format(f"0x{where}"))
-            assert denied == (level == "confidentiality"), command
-        assert "KDB current process is" in kdb.command("pid"), "this goes on working"
-        kdb.go()
+    for command in DENIED:
+        said = kdb.command(command.format(f"0x{where}"))
+        assert "Permission denied" in said, (command, said)
+    for command in READING:
+        denied = "Permission denied" in kdb.command(command.format(f"0x{where}"))
+        assert denied == (level == "confidentiality"), command
+    assert "KDB current process is" in kdb.command("pid"), "this goes on working"
+    kdb.go()
     locked.back()
     locked.expect_armed(0)
     assert "refused" not in locked.kernel_log("refused"), "a packet has got as far as the table"
