@@ -36,6 +36,10 @@ COUNTED_TSC = f"tsc_early_khz=1000000 lpj={_TSC_PER_TICK[True]}"
 #: late, and a host can be late by milliseconds.  1200 is the lowest rate that kgdboc takes.
 _KGDB_BAUD = 1200
 
+#: A monitor on a terminal that nobody opens: QEMU looks every second whether somebody has, which is all it is there for.
+#: "What QEMU's clock does differently" in docs/rig.md.
+_WAKES_QEMU = ["-chardev", "pty,id=wake", "-mon", "chardev=wake,mode=readline"]
+
 KGDBOC = ("late", "early", "wait", "none")
 
 #: What an instruction takes by the guest's clock, about what it takes in truth, where there is one CPU.
@@ -277,6 +281,8 @@ class Machine:
                    "-serial", "chardev:console",
                    *listen("kgdb", self.kgdb), "-serial", "chardev:kgdb",
                    *listen("qemu-gdb", self.qemu_gdb), "-gdb", "chardev:qemu-gdb"]
+        if self._counted:
+            command += _WAKES_QEMU
         if self._state is not None:
             command += ["-incoming", "defer"]
         if plugin is not None and self.oracle is not None:
