@@ -45,6 +45,9 @@ KGDBOC = ("late", "early", "wait", "none")
 #: What an instruction takes by the guest's clock, about what it takes in truth, where there is one CPU.
 INSTRUCTION_NS = 16
 
+#: After how long RCU takes a CPU for stuck (CONFIG_RCU_CPU_STALL_TIMEOUT), in seconds of the guest's.
+_RCU_STALL_SECONDS = 21
+
 
 class Machine:
     """A guest that runs `kernel`, from start() to stop(); a context manager.
@@ -130,8 +133,11 @@ class Machine:
         late = f"kgdboc={arch.kgdb_tty},{_KGDB_BAUD}"
         kgdboc = {"late": late, "early": f"{arch.early} kgdboc_earlycon kgdbwait {late}", "wait": f"kgdbwait {late}",
                   "none": ""}[self._kgdboc]
+        # Where an instruction takes longer, each CPU executes fewer in that time.
+        slower = self._instruction_ns // _instruction_ns(self._smp)
+        stall = f"rcupdate.rcu_cpu_stall_timeout={_RCU_STALL_SECONDS * slower}" if slower > 1 else ""
         return " ".join(filter(None, (f"console={arch.console_tty},115200", "" if self._kaslr else "nokaslr",
-                                      f"lpj={_TSC_PER_TICK[self._counted]}", kgdboc, self._append)))
+                                      f"lpj={_TSC_PER_TICK[self._counted]}", stall, kgdboc, self._append)))
 
     def start(self, before_first_instruction: Callable[[Machine], None] | None = None) -> None:
         """Boot.  Returns when QEMU runs the guest and all sockets accept clients.
