@@ -68,6 +68,15 @@ def test_it_goes(boot: Boot, armed: Callable[[Target, str], None], command: str)
 def test_nothing_is_armed_then(boot: Boot) -> None:
     """Each CPU's DR7, of a machine that is halted: what the next kernel would start with."""
     target = boot(smp=CPUS)
+    by_gdb(target, "halt")
+    target.expect_armed(1)
+    assert LET_GO in goes_down(target, "halt")
+    target.expect_armed(0)
+
+
+def test_nothing_of_the_other_debugger_is_armed_then(boot: Boot) -> None:
+    """What kdb has set, while gdb's stub has the line."""
+    target = boot(smp=CPUS)
     address = target.symbol("panic_timeout")
     kdb = target.attach_kdb()
     kdb.command("bph system_state dataw 4")
@@ -93,27 +102,28 @@ def test_asked_to_do_nothing_it_does_nothing(boot: Boot) -> None:
     target = boot(smp=CPUS)
     target.console.run(f"echo -1 > {ACTION}", check=True)
     gdb = target.attach_gdb()
-    gdb.command("watch system_state")
+    gdb.command("break machine_halt")
+    gdb.command("watch panic_timeout")
     target.resume(gdb)
     target.console.start("halt -f")
-    assert "hit Hardware watchpoint 1: system_state" in gdb.wait_stop()
+    assert "hit Breakpoint 1, machine_halt" in gdb.wait_stop()
     gdb.resume()
     target.console.expect(LAST["halt"], 60)
     target.expect_armed(1)
 
 
 def test_asked_to_enter_it_enters(boot: Boot) -> None:
-    """kgdbreboot=1: gdb has the machine before it goes down, and its watchpoint later on."""
+    """kgdbreboot=1: gdb has the machine before it goes down, and its breakpoint later on."""
     target = boot(smp=CPUS)
     target.console.run(f"echo 1 > {ACTION}", check=True)
     gdb = target.attach_gdb()
-    gdb.command("watch system_state")
+    gdb.command("break machine_halt")
     target.resume(gdb)
     target.console.start("halt -f")
     gdb.wait_stop()
     assert "dbg_notify_reboot" in gdb.command("backtrace")
     gdb.resume()
-    assert "hit Hardware watchpoint 1: system_state" in gdb.wait_stop()
+    assert "hit Breakpoint 1, machine_halt" in gdb.wait_stop()
     gdb.command("delete")
     gdb.resume()
     target.console.expect(LAST["halt"], 60)
