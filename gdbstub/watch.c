@@ -822,7 +822,7 @@ void kgdb_watch_free_init_mem(void)
 /**
  * kgdb_remove_every_hw_break() - remove what either debugger has set
  *
- * Context: process, interrupts on; kgdb unregistered.
+ * Context: process, interrupts on; kgdb unregistered, or the system goes down.
  */
 void kgdb_remove_every_hw_break(void)
 {

@@ -149,6 +149,8 @@ class _Session:
         self._finish("8")
         self._run(_SET.format(9))
         self._run(_GET, "9")
+        # With any other value the machine restarts at a panic, and KGDB does not stop there.
+        self._run(_SET.format(0))
         if any(self._target.breakpoints_armed()):
             raise _Unexpected("debug registers are still armed after detach: by QEMU, "
                               f"{self._target.breakpoints_armed()} on the CPUs")

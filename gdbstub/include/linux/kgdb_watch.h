@@ -190,6 +190,7 @@ static inline bool kgdb_supported_query(const char *in, char *out)
 	return false;
 }
 
+static inline void kgdb_remove_every_hw_break(void) { }
 static inline void kgdb_watch_settle(void) { }
 static inline void kgdb_watch_freed(const void *base, unsigned long size) { }
 static inline void kgdb_watch_free_init_mem(void) { }

@@ -33,7 +33,7 @@ SHOWN = (
     r"\tbreakpoint already hit 2 times\n",
     r"\tbreakpoint already hit 1 time\n",
     r"^\(gdb\) delete\n\(gdb\) detach\n",
-    r"^target# cat /proc/sys/kernel/panic\n9\n",
+    r"^target# cat /proc/sys/kernel/panic\n9\ntarget# echo 0 > /proc/sys/kernel/panic\n\[No debug register is armed",
 )
 
 

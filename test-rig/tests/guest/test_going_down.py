@@ -1,0 +1,129 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""An armed machine that goes down: it goes, says what happens, and takes nothing armed with it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+
+from conftest import Boot
+from kgdbrig.target import Target
+
+CPUS = 2
+
+#: What the debugger says on the console.
+LET_GO = "KGDB: The system goes down: the debugger has let it go, without breakpoints"
+#: What the kernel says last, by command.
+LAST = {"reboot": "reboot: Restarting system", "poweroff": "reboot: Power down", "halt": "reboot: System halted"}
+#: A function for a breakpoint, executed when the debugger has let go.
+LATE = {"reboot": "machine_restart", "poweroff": "machine_power_off", "halt": "machine_halt"}
+
+#: Where to say what the debugger does when the system goes down.
+ACTION = "/sys/module/debug_core/parameters/kgdbreboot"
+
+
+def goes_down(target: Target, command: str) -> str:
+    """Give a command; what the console says up to the kernel's last word.  All machines end, except a halted one."""
+    target.console.start(f"{command} -f")
+    said = target.console.expect(f"(?s).*?{LAST[command]}", 60)[0]
+    if command != "halt":
+        assert target.machine.wait(60) == 0
+    return str(said)
+
+
+def by_gdb(target: Target, command: str) -> None:
+    gdb = target.attach_gdb()
+    gdb.command("watch system_state")
+    gdb.command(f"break {LATE[command]}")
+    target.resume(gdb)
+
+
+def by_a_gdb_that_died(target: Target, command: str) -> None:
+    """Its watchpoint stays armed, and nobody is there to continue."""
+    gdb = target.attach_gdb()
+    gdb.command("watch system_state")
+    target.resume(gdb)
+    gdb.close()
+
+
+def by_kdb(target: Target, command: str) -> None:
+    kdb = target.attach_kdb()
+    kdb.command("bph system_state dataw 4")
+    kdb.command(f"bp {LATE[command]}")
+    kdb.go()
+    target.back()
+
+
+@pytest.mark.parametrize("command", list(LAST))
+@pytest.mark.parametrize("armed", [by_gdb, by_a_gdb_that_died, by_kdb])
+def test_it_goes(boot: Boot, armed: Callable[[Target, str], None], command: str) -> None:
+    """Nobody is asked what to do at a watched store on the way, or at a breakpoint."""
+    target = boot(smp=CPUS)
+    armed(target, command)
+    target.expect_armed(1)
+    assert goes_down(target, command).count(LET_GO) == 1
+
+
+def test_nothing_is_armed_then(boot: Boot) -> None:
+    """Each CPU's DR7, of a machine that is halted: what the next kernel would start with."""
+    target = boot(smp=CPUS)
+    by_gdb(target, "halt")
+    target.expect_armed(1)
+    assert LET_GO in goes_down(target, "halt")
+    target.expect_armed(0)
+
+
+def test_nothing_of_the_other_debugger_is_armed_then(boot: Boot) -> None:
+    """What kdb has set, while gdb's stub has the line."""
+    target = boot(smp=CPUS)
+    address = target.symbol("panic_timeout")
+    kdb = target.attach_kdb()
+    kdb.command("bph system_state dataw 4")
+    kdb.to_gdb()
+    assert kdb.packet("?").startswith("S05")
+    assert kdb.packet(f"Z2,{address:x},4") == "OK"
+    kdb.send_packet("c")
+    target.back()
+    target.expect_armed(2)
+    assert LET_GO in goes_down(target, "halt")
+    target.expect_armed(0)
+
+
+def test_a_debugger_that_was_never_there_does_nothing(boot: Boot) -> None:
+    target = boot(smp=CPUS)
+    mark = target.tap.mark()
+    assert LET_GO not in goes_down(target, "halt")
+    assert not target.tap.since(mark)
+
+
+def test_asked_to_do_nothing_it_does_nothing(boot: Boot) -> None:
+    """kgdbreboot=-1: gdb is there until the end."""
+    target = boot(smp=CPUS)
+    target.console.run(f"echo -1 > {ACTION}", check=True)
+    gdb = target.attach_gdb()
+    gdb.command("break machine_halt")
+    gdb.command("watch panic_timeout")
+    target.resume(gdb)
+    target.console.start("halt -f")
+    assert "hit Breakpoint 1, machine_halt" in gdb.wait_stop()
+    gdb.resume()
+    target.console.expect(LAST["halt"], 60)
+    target.expect_armed(1)
+
+
+def test_asked_to_enter_it_enters(boot: Boot) -> None:
+    """kgdbreboot=1: gdb has the machine before it goes down, and its breakpoint later on."""
+    target = boot(smp=CPUS)
+    target.console.run(f"echo 1 > {ACTION}", check=True)
+    gdb = target.attach_gdb()
+    gdb.command("break machine_halt")
+    target.resume(gdb)
+    target.console.start("halt -f")
+    gdb.wait_stop()
+    assert "dbg_notify_reboot" in gdb.command("backtrace")
+    gdb.resume()
+    assert "hit Breakpoint 1, machine_halt" in gdb.wait_stop()
+    gdb.command("delete")
+    gdb.resume()
+    target.console.expect(LAST["halt"], 60)
