@@ -504,6 +504,10 @@ void kgdb_arch_slots_sync(void)
 {
 	unsigned int depth;
 
+	if (this_cpu_read(kgdb_db.off)) {
+		this_cpu_write(cpu_dr7, this_cpu_read(kgdb_db.off_dr7));
+		this_cpu_write(kgdb_db.off, false);
+	}
 	if (this_cpu_read(synced) != kgdb_watch_settled()) {
 		/* One that was interrupted while it did the same comes back here */
 		if (this_cpu_read(kgdb_db.busy))
@@ -599,7 +603,9 @@ NOKPROBE_SYMBOL(take_hits);
  * kgdb_disable_hw_debug() - kgdb_arch.disable_hw_break
  * @regs: unused
  *
- * Nothing the debugger does may hit a watchpoint, whoever set it.
+ * Nothing the debugger does may hit a watchpoint, whoever set it. Off means the
+ * register and cpu_dr7: poking a breakpoint into text goes through a temporary
+ * mm, whose end writes cpu_dr7 to DR7 where hw_breakpoint_active() says so.
  *
  * Context: this CPU enters the debugger. kgdb_correct_hw_break() undoes it.
  */
@@ -607,6 +613,11 @@ void kgdb_disable_hw_debug(struct pt_regs *regs)
 {
 	set_debugreg(KGDB_DR7_DISABLED, 7);
 	take_hits();
+	if (this_cpu_read(kgdb_db.off))
+		return;
+	this_cpu_write(kgdb_db.off_dr7, this_cpu_read(cpu_dr7));
+	this_cpu_write(kgdb_db.off, true);
+	this_cpu_write(cpu_dr7, 0);
 }
 NOKPROBE_SYMBOL(kgdb_disable_hw_debug);
 

@@ -23,7 +23,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TextIO
 
-from kgdbrig import arches, build, overlay, paths, series, source
+from kgdbrig import arches, build, hooks, overlay, paths, series, source
 from kgdbrig.arches import Arch
 from kgdbrig.build import Kbuild
 from kgdbrig.errors import MissingDependency, RigError
@@ -158,7 +158,8 @@ def _key(version: str, arch: Arch, pristine: Source, laid: Overlay) -> str:
         texts += [path.read_text(encoding="utf-8") for path in build.fragments("default", version, arch.name, stock)]
     texts += [path.read_text(encoding="utf-8") for path in sorted(series.MAIL.iterdir())]
     # The rig's own code as well: what is checked, and how.
-    texts += [inspect.getsource(module) for module in (sys.modules[__name__], arches, build, overlay, series, source)]
+    texts += [inspect.getsource(module) for module in (sys.modules[__name__], arches, build, hooks, overlay, series,
+                                                        source)]
     for text in texts:
         total.update(f"{len(text)}\n{text}".encode())
     return total.hexdigest()[:40]

@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """Lays the repository's kernel code and hooks over a kernel tree.
 
-The overlay is what gdbstub/ and arch/ add (new files) and what the series of
-kernel-patches/VERSION changes (hooks into existing files).  A tree in the
-cache that carries it is brought up to date in place: only files whose content
-differs are written, so that kbuild compiles only what is affected.
+The overlay is what gdbstub/ and arch/ add (new files) and what the patches of
+kernel-patches/ change (hooks into existing files).  A tree in the cache that
+carries it is brought up to date in place: only files whose content differs are
+written, so that kbuild compiles only what is affected.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TextIO
 
-from kgdbrig import paths, source
+from kgdbrig import hooks, paths, source
 from kgdbrig.errors import MissingDependency, OverlayError
 from kgdbrig.progress import Progress
 from kgdbrig.source import Source
@@ -78,7 +78,7 @@ def load(version: str, repository: Path = paths.REPOSITORY) -> Overlay:
             target = destination(path.relative_to(repository).as_posix(), version)
             if target is not None:
                 files[target] = path.read_bytes()
-    return Overlay(files, series(repository / "kernel-patches" / version))
+    return Overlay(files, tuple(hook.path for hook in hooks.load(version, repository)))
 
 
 def destination(path: str, version: str) -> str | None:
@@ -95,25 +95,6 @@ def documentation(version: str) -> str:
     return "Documentation/dev-tools" if version in _DOCUMENTED_IN_DEV_TOOLS else "Documentation/process/debugging"
 
 
-def series(directory: Path) -> tuple[Path, ...]:
-    """The patches a quilt series names, in order."""
-    listing = directory / "series"
-    if not listing.is_file():
-        raise OverlayError(f"{listing} is not there: this kernel version has no hooks, "
-                           "only a stock kernel can be built (--stock, STOCK=1)")
-    found = []
-    for number, line in enumerate(listing.read_text(encoding="utf-8").splitlines(), 1):
-        name, *options = line.split("#", 1)[0].split() or [""]
-        if not name:
-            continue
-        if options not in ([], ["-p1"]):
-            raise OverlayError(f"{listing}:{number}: options of a patch are not supported: {' '.join(options)}")
-        if not (directory / name).is_file():
-            raise OverlayError(f"{listing}:{number}: {name} is not there")
-        found.append(directory / name)
-    return tuple(found)
-
-
 def apply(pristine: Source, overlay: Overlay, tree: Path, progress: TextIO | None) -> None:
     """Make `tree` the pristine tree with the overlay on it; the caller holds the tree's lock.
 
@@ -123,7 +104,7 @@ def apply(pristine: Source, overlay: Overlay, tree: Path, progress: TextIO | Non
     for name in overlay.files:
         if (pristine.directory / name).exists():
             raise OverlayError(f"the overlay brings {name}, which {pristine.identity} already has")
-    wanted: dict[str, bytes | None] = {**overlay.files, **_patched(pristine, overlay)}
+    wanted: dict[str, bytes | None] = {**overlay.files, **patched(pristine, overlay)}
     manifest = tree.with_name(f"{tree.name}.manifest.json")
     laid = set(json.loads(manifest.read_text(encoding="utf-8"))) if manifest.exists() else set()
     if not tree.is_dir():
@@ -167,7 +148,7 @@ def touched(overlay: Overlay) -> dict[str, Path]:
     return found
 
 
-def _patched(pristine: Source, overlay: Overlay) -> dict[str, bytes | None]:
+def patched(pristine: Source, overlay: Overlay) -> dict[str, bytes | None]:
     """Content after the series of every file it touches; None for a file it removes."""
     changed = touched(overlay)
     for name, patch in changed.items():

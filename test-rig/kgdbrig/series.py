@@ -3,8 +3,9 @@
 
 The series is generated from what the rig lays over a kernel tree and is never
 kept: first the new files, which nothing compiles yet, then the hooks of
-kernel-patches/VERSION, each as the patch it is there.  What only the mails
-need is in kernel-patches/mail.  The same input gives the same bytes.
+kernel-patches/, each as the patch it is there.  What only the mails need,
+their numbers aside, is in kernel-patches/mail.  The same input gives the same
+bytes.
 """
 
 from __future__ import annotations
@@ -31,7 +32,7 @@ COVER_LETTER = "cover-letter"
 NEW_FILES = ("packets", "table", "x86", "tests")
 
 #: (pattern of a path in the kernel tree, the patch that brings a new file there).  The first match counts.
-#: The patch is one of NEW_FILES, or a hook by its name without number: what refers to files comes after them.
+#: The patch is one of NEW_FILES, or a hook by its name without .patch: what refers to files comes after them.
 BROUGHT_BY: tuple[tuple[str, str], ...] = (
     (r"kernel/debug/watchpoint/(Kconfig|Makefile)", "kgdb-offer-hardware-watchpoints"),
     (r"kernel/debug/watchpoint/(cases\.h|.*(kunit|test).*)", "tests"),
@@ -73,11 +74,11 @@ def steps(version: str, laid: Overlay) -> tuple[Step, ...]:
     found = [Step(_message(MAIL / f"{name}.txt"), tuple(brought.pop(name)), None)
              for name in NEW_FILES if name in brought]
     for hook in laid.patches:
-        found.append(Step(_message(hook), tuple(brought.pop(_unnumbered(hook), ())), hook))
+        found.append(Step(_message(hook), tuple(brought.pop(hook.stem, ())), hook))
     if brought:
         name, files = next(iter(brought.items()))
-        raise SeriesError(f"{files[0]} is to come with the hook {name}, which kernel-patches/{version}/series "
-                          "does not have")
+        raise SeriesError(f"{files[0]} is to come with the hook {name}, which Linux {version} does not get: "
+                          "see kernel-patches/series")
     return tuple(found)
 
 
@@ -126,10 +127,6 @@ def _patch_of(name: str) -> str:
         if re.fullmatch(pattern, name):
             return patch
     raise SeriesError(f"no patch of the series brings {name}: add it to BROUGHT_BY in {Path(__file__).name}")
-
-
-def _unnumbered(hook: Path) -> str:
-    return re.sub(r"^\d+-|\.patch$", "", hook.name)
 
 
 def _message(path: Path) -> Message:

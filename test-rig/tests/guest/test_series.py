@@ -111,6 +111,26 @@ def test_git_am_makes_the_tree_the_rig_builds(platform: Platform, mails: tuple[P
     assert different(pristine.directory, bare_tree, ours) == {*laid.files, *overlay.touched(laid)}
 
 
+@pytest.mark.one_version
+def test_readmes_commands_make_it_too(platform: Platform, tmp_path: Path) -> None:
+    text = (paths.REPOSITORY / "README.md").read_text(encoding="utf-8")
+    match = re.search(r"^```\nR=/path/to/this/checkout V=6\.12\ncd /path/to/linux\n(.*?)^```$", text, re.M | re.S)
+    assert match, "README does not say any more how to do it without git"
+    pristine = source.find(platform.version)
+    laid = overlay.load(platform.version)
+    for name in {*laid.files, *overlay.touched(laid)}:
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        if (pristine.directory / name).exists():
+            shutil.copyfile(pristine.directory / name, tmp_path / name)
+    shutil.rmtree(tmp_path / "kernel/debug/watchpoint")
+    commands = match[1].replace("Documentation/dev-tools", overlay.documentation(platform.version))
+    subprocess.run(["sh", "-eu", "-c", commands], cwd=tmp_path, check=True, capture_output=True,
+                   env={**os.environ, "R": str(paths.REPOSITORY), "V": platform.version})
+    made = {str(path.relative_to(tmp_path)): path.read_bytes() for path in tmp_path.rglob("*")
+            if path.is_file() and path.suffix != ".orig"}  # patch's own backups
+    assert made == {**laid.files, **overlay.patched(pristine, laid)}
+
+
 def test_it_reads_like_a_series(platform: Platform, mails: tuple[Path, ...]) -> None:
     count = len(mails) - 1
     letter = mails[0].read_text(encoding="utf-8")

@@ -31,6 +31,8 @@ struct pt_regs;
  * @unread: the bits of DR6 that the debugger took before any handler read them
  * @taken: the bits of what the handler has read that the debugger took
  * @read: the bits that a handler has read and not yet handed on
+ * @off: the debugger has this CPU, and cpu_dr7 reads 0
+ * @off_dr7: what cpu_dr7 is when the debugger leaves
  * @table: this CPU changes the table of watchpoints outside of the debugger
  *
  * #DB, NMI and #MC save DR7, clear it, and put the saved value back when they
@@ -55,6 +57,8 @@ struct kgdb_db {
 	unsigned int unread;
 	unsigned int taken;
 	unsigned int read;
+	bool off;
+	unsigned long off_dr7;
 	bool table;
 };
 
