@@ -157,6 +157,19 @@ def test_a_hit_after_gdb_has_detached(target: Target) -> None:
     target.expect_armed(1)
 
 
+def test_a_hit_after_gdb_was_killed(target: Target) -> None:
+    """The stub waits with its text and its reply until a gdb is there again, which then has the line."""
+    gdb = attach(target, f"bph {symbol_of(PLACE)} dataw 4")
+    target.resume(gdb)
+    target.expect_armed(1)
+    gdb.kill()
+    target.trigger.start("write", size=4, offset=PLACE, value=1)
+    gdb = target.reattach_gdb()
+    assert "length 4, armed" in gdb.command("monitor bl")
+    go_on(target, gdb)
+    target.expect_armed(1)
+
+
 def test_an_own_stop_after_gdb_has_detached(target: Target) -> None:
     """What is not kdb's waits for gdb, as ever; and that is there again when it connects."""
     gdb = attach(target, f"bph {symbol_of(PLACE)} dataw 4")
