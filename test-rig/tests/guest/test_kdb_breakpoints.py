@@ -89,14 +89,14 @@ def test_the_list(target: Target) -> None:
     target.expect_armed(2)
 
 
-@pytest.mark.parametrize("place, length", [("panic_timeout", 4), ("linux_banner", 8), (SYMBOL, 1), ("trigger_write_1 ", 1)])
-def test_without_a_length(target: Target, place: str, length: int) -> None:
+@pytest.mark.parametrize("place, kind, length", [("panic_timeout", "dataw", 4), ("linux_banner", "datar", 8),
+                                                 (SYMBOL, "dataw", 1), ("trigger_write_1", "inst", 1)])
+def test_without_a_length(target: Target, place: str, kind: str, length: int) -> None:
     """As much of the symbol as a slot can watch; one byte of what is not the beginning of one.  It says how much."""
     kdb = attach(target)
-    kind = "inst" if "trigger_write" in place else "dataw"
-    said = kdb.command(f"bph {place.strip()} {kind}")
+    said = kdb.command(f"bph {place} {kind}")
     assert f"length {length}, armed" in said
-    assert (f"No length given: taking {length} byte" in said) == (kind == "dataw")
+    assert (f"No length given: taking {length} byte" in said) == (kind != "inst")
     kdb.go()
     target.back()
     target.expect_armed(1)
