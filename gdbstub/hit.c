@@ -185,3 +185,21 @@ char *kgdb_hit_stop_reason(char *buf)
 {
 	return kgdb_format_watch(buf, &this_cpu_ptr(&kgdb_hit)->watch);
 }
+
+/**
+ * kgdb_hit_of_kdb() - what this stop is due to, if only kdb has set it
+ * @addr: set to the address that was hit
+ *
+ * Context: master CPU in the debugger.
+ * Return: what kind of watchpoint, for a person, or NULL if the stop is due to
+ * one of gdb's, or to none at all.
+ */
+const char *kgdb_hit_of_kdb(unsigned long *addr)
+{
+	const struct kgdb_watch_spec *watch = &this_cpu_ptr(&kgdb_hit)->watch;
+
+	if (watch->type == KGDB_WATCH_SOFTWARE || !kgdb_watch_kdb_alone(watch))
+		return NULL;
+	*addr = watch->addr;
+	return kgdb_type_name(watch->type);
+}

@@ -904,3 +904,107 @@ void kgdb_watch_late(void)
 	dbg_tell_gdb("KGDB: ");
 	dbg_tell_gdb(text);
 }
+
+/*
+ * kdb's watchpoints, by its commands. They may come through gdb, with which
+ * dbg_kdb_mode says who has the line, and not whose the watchpoint is.
+ */
+
+/**
+ * kgdb_kdb_set_watch() - add a watchpoint of kdb's
+ * @addr: first byte, a virtual address
+ * @len: number of bytes
+ * @bptype: what it is for; not BP_BREAKPOINT
+ *
+ * Context: master CPU in the debugger, all others held; kdb or gdb has the
+ * line.
+ * Return: NULL, or the reason for a refusal. Nothing has changed then.
+ */
+const char *kgdb_kdb_set_watch(unsigned long addr, int len,
+			       enum kgdb_bptype bptype)
+{
+	int err, mode = dbg_kdb_mode;
+
+	dbg_kdb_mode = 1;
+	err = kgdb_set_hw_break(addr, len, bptype);
+	dbg_kdb_mode = mode;
+	return err ? kgdb_watch_refusal() : NULL;
+}
+
+/**
+ * kgdb_kdb_remove_watch() - remove a watchpoint of kdb's
+ * @addr: first byte
+ * @len: number of bytes, as it was set with
+ * @bptype: as it was set with
+ *
+ * Context: as kgdb_kdb_set_watch().
+ * Return: 0, or -ENOENT if there is no such watchpoint.
+ */
+int kgdb_kdb_remove_watch(unsigned long addr, int len, enum kgdb_bptype bptype)
+{
+	int err, mode = dbg_kdb_mode;
+
+	dbg_kdb_mode = 1;
+	err = kgdb_remove_hw_break(addr, len, bptype);
+	dbg_kdb_mode = mode;
+	return err;
+}
+
+/**
+ * kgdb_kdb_has_watch() - is a watchpoint of kdb's still there?
+ * @addr: first byte
+ * @len: number of bytes, as it was set with
+ * @bptype: as it was set with
+ *
+ * It may have been dropped, as its memory was freed, or together with all
+ * others.
+ *
+ * Context: as kgdb_kdb_set_watch().
+ * Return: true if it is in the table, and so armed while the machine runs.
+ */
+bool kgdb_kdb_has_watch(unsigned long addr, int len, enum kgdb_bptype bptype)
+{
+	struct kgdb_watch_spec spec = watch_spec(addr, len, bptype);
+	int i;
+
+	for (i = 0; i < KGDB_WATCH_MAX; i++) {
+		if (in_use(&watches[i]) && states[i].kdb &&
+		    kgdb_watch_spec_equal(&watches[i], &spec))
+			return true;
+	}
+	return false;
+}
+
+/* Is a hit that is reported like this one of this watchpoint as well? */
+static bool hit_concerns(const struct kgdb_watch_spec *hit,
+			 const struct kgdb_watch_spec *watch)
+{
+	if (!in_use(watch) || hit->addr - watch->addr >= watch->len)
+		return false;
+	return watch->type == hit->type ||
+	       (watch->type == KGDB_WATCH_ACCESS &&
+		hit->type != KGDB_WATCH_EXECUTE);
+}
+
+/**
+ * kgdb_watch_kdb_alone() - is a hit kdb's, and not gdb's?
+ * @hit: as kgdb_watch_match() reported it
+ *
+ * Context: master CPU in the debugger.
+ * Return: true if kdb has set a watchpoint that it is of, and gdb none.
+ */
+bool kgdb_watch_kdb_alone(const struct kgdb_watch_spec *hit)
+{
+	bool kdb = false, gdb = false;
+	int i;
+
+	for (i = 0; i < KGDB_WATCH_MAX; i++) {
+		if (!hit_concerns(hit, &watches[i]))
+			continue;
+		if (states[i].kdb)
+			kdb = true;
+		else
+			gdb = true;
+	}
+	return kdb && !gdb;
+}

@@ -15,6 +15,8 @@ from kgdbrig.wait import TAIL_LINES, Transcript, connect
 from kgdbrig.wire import decode, frame
 
 _PROMPT = r"\[\d+\]kdb> "
+#: What it asks at the end of a page.
+_MORE = r"more> "
 #: What kdb says as it gives the line to gdb's stub.
 _TO_GDB = r"Entering please attach debugger or use \$D#44\+ or \$3#33\s"
 
@@ -50,9 +52,14 @@ class Kdb:
         return self._until(_PROMPT, timeout, "kdb's prompt")
 
     def command(self, command: str, timeout: float = 30) -> str:
-        """What kdb prints for a command until its prompt is back."""
+        """What kdb prints for a command until its prompt is back, all pages of it."""
         self._line.send(f"{command}\r")
-        said = self.entered(timeout)
+        said = ""
+        while True:
+            said += self._until(f"{_PROMPT}|{_MORE}", timeout, "kdb's prompt")
+            if re.fullmatch(_PROMPT, self._line.match[0]):
+                break
+            self._line.send(" ")
         echo, _, output = said.partition("\n")
         if echo.strip() != command:
             raise RigError(f"kdb did not echo {command!r}; last seen:\n{self.tail()}")

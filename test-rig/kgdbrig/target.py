@@ -163,11 +163,15 @@ class Target:
 
     def attach_kdb(self) -> Kdb:
         """A terminal on the kgdb line, on a machine stopped by break_in(): kdb at its prompt."""
-        with self.tap.expecting_client():
-            kdb = self._stack.enter_context(Kdb(self.line))
+        kdb = self.open_kdb()
         self.break_in()
         kdb.entered()
         return kdb
+
+    def open_kdb(self) -> Kdb:
+        """A terminal on the kgdb line of a machine that runs."""
+        with self.tap.expecting_client():
+            return self._stack.enter_context(Kdb(self.line))
 
     def resume(self, gdb: Gdb) -> None:
         """Continue in gdb from the stop that break_in() made; the shell is at its prompt again."""

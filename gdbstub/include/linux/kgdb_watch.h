@@ -70,6 +70,12 @@ void kgdb_watch_late(void);
 const struct kgdb_slot_spec *kgdb_slot_wanted(unsigned int slot,
 					      unsigned int *id);
 
+/* watch.c: for kdb's commands */
+const char *kgdb_kdb_set_watch(unsigned long addr, int len,
+			       enum kgdb_bptype bptype);
+int kgdb_kdb_remove_watch(unsigned long addr, int len, enum kgdb_bptype bptype);
+bool kgdb_kdb_has_watch(unsigned long addr, int len, enum kgdb_bptype bptype);
+
 /* hit.c: hits, from the overflow handler to the stop reply */
 void kgdb_hit_record(unsigned int slot, unsigned int id, unsigned int newest);
 bool kgdb_hit_owns(unsigned long addr, unsigned long len);
@@ -79,6 +85,7 @@ bool kgdb_hit_again(void);
 bool kgdb_hit_next(void);
 bool kgdb_hit_reported(void);
 const char *kgdb_hit_describe(unsigned long *addr);
+const char *kgdb_hit_of_kdb(unsigned long *addr);
 char *kgdb_hit_stop_reason(char *buf);
 
 /*
@@ -203,6 +210,23 @@ static inline bool kgdb_hit_reported(void) { return false; }
 static inline const char *kgdb_hit_describe(unsigned long *addr)
 {
 	return NULL;
+}
+
+static inline const char *kgdb_hit_of_kdb(unsigned long *addr) { return NULL; }
+static inline const char *kgdb_kdb_set_watch(unsigned long addr, int len,
+					     int bptype)
+{
+	return "there is no table of watchpoints";
+}
+
+static inline int kgdb_kdb_remove_watch(unsigned long addr, int len, int bptype)
+{
+	return 0;
+}
+
+static inline bool kgdb_kdb_has_watch(unsigned long addr, int len, int bptype)
+{
+	return false;
 }
 
 static inline char *kgdb_hit_stop_reason(char *buf) { return buf; }
