@@ -56,6 +56,8 @@ EXPLANATIONS: tuple[Explanation, ...] = (
                 "<linux/kgdb_watch.h> includes <linux/kgdb.h>, which needs <asm/debugreg.h> itself"),
     Explanation("ARCH_INCLUDE_LINUX", r"arch/x86/kernel/kgdb-watch\.c", r"#include <asm/(cpufeature|processor)\.h>",
                 "what is needed is x86's own; the header in linux/ is for something else"),
+    Explanation("UNKNOWN_COMMIT_ID", r".*", r"Fixes: [0-9a-f]{12} .*",
+                "the tree that is checked has no history"),
     Explanation("MACRO_ARG_REUSE", r"arch/x86/kernel/kgdb-insn-kunit\.c", r"#define (STORES|LOADS|UNKNOWN|ADDRESS)\(.*",
                 "the argument is the text of an instruction"),
     Explanation("MACRO_ARG_REUSE", r"kernel/debug/watchpoint/cases\.h", r"#define \w+\(.*",
@@ -405,14 +407,19 @@ def new_messages(before: str, after: str, changed: Iterable[str]) -> list[str]:
     """
     files = set(changed)
     found = []
-    known = Counter((match["file"], match["text"]) for match in _MESSAGE.finditer(before))
+    known = Counter(map(_key, _MESSAGE.finditer(before)))
     for match in _MESSAGE.finditer(after):
-        key = (match["file"], match["text"])
+        key = _key(match)
         if known[key] == 0:
             found.append(match[0])
         elif match["file"] in files:
             known[key] -= 1
     return found
+
+
+def _key(match: re.Match[str]) -> tuple[str, str]:
+    """What makes a message the same.  An imbalance of locks may be blamed on any inline function that is called."""
+    return ("" if "context imbalance in" in match["text"] else match["file"], match["text"])
 
 
 def _sparse(bench: _Bench) -> tuple[str, str]:
