@@ -407,9 +407,9 @@ def new_messages(before: str, after: str, changed: Iterable[str]) -> list[str]:
     """
     files = set(changed)
     found = []
-    known = Counter(map(_key, _MESSAGE.finditer(before)))
+    known = Counter(map(_sameness, _MESSAGE.finditer(before)))
     for match in _MESSAGE.finditer(after):
-        key = _key(match)
+        key = _sameness(match)
         if known[key] == 0:
             found.append(match[0])
         elif match["file"] in files:
@@ -417,7 +417,7 @@ def new_messages(before: str, after: str, changed: Iterable[str]) -> list[str]:
     return found
 
 
-def _key(match: re.Match[str]) -> tuple[str, str]:
+def _sameness(match: re.Match[str]) -> tuple[str, str]:
     """What makes a message the same.  An imbalance of locks may be blamed on any inline function that is called."""
     return ("" if "context imbalance in" in match["text"] else match["file"], match["text"])
 
