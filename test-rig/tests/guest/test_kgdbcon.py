@@ -26,8 +26,13 @@ _TURN_SECONDS = 0.1
 
 
 def shared(boot: Boot, *, parallel: bool = False) -> tuple[Target, Rsp]:
-    """Two CPUs that run, and a client.  Messages go to the client alone, and not to the shell's port."""
-    target = boot(smp=2, append="kgdbcon printk.devkmsg=on", parallel=parallel)
+    """Two CPUs that run, and a client.  Messages go to the client alone, and not to the shell's port.
+
+    CPU 1 stands still while its message waits.  Nothing that the shell needs may be there, and nobody may wait for it, as
+    the watchdog of 7.3's clocks does, on the CPU that looks.
+    """
+    target = boot(smp=2, append="kgdbcon printk.devkmsg=on isolcpus=1 irqaffinity=0 tsc=nowatchdog",
+                  parallel=parallel)
     prepare(target)
     # The shell and what it runs: another CPU may stand still, and it would have to let go of them.
     target.console.run("taskset -p 1 $$", check=True)
