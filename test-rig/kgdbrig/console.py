@@ -122,6 +122,11 @@ class Console:
         """Wait for a regular expression in what is not yet consumed, and consume up to its end."""
         return self._await(pattern, timeout, f"{pattern!r} on the console")[0]
 
+    @property
+    def busy(self) -> bool:
+        """Whether a command was started whose end nobody has seen yet."""
+        return self._running is not None
+
     def tail(self, lines: int = TAIL_LINES) -> str:
         """The last lines the guest wrote."""
         return self._transcript.tail(lines)

@@ -25,6 +25,7 @@
  * hold, letgo	keep a CPU in an NMI handler, and let it go: hold.c
  * debugreg	program a debug register, unchecked: debugreg.c
  * raise		raise #DB with any DR6: raise.c
+ * patched	text that the kernel patches, and what else traps: patched.c
  *
  * A refused line is EINVAL, and the kernel log has the reason.
  */
@@ -90,6 +91,7 @@ static int trigger_init(void)
 	trigger_hold_files(trigger_directory);
 	trigger_debugreg_files(trigger_directory);
 	trigger_raise_files(trigger_directory);
+	trigger_patched_files(trigger_directory);
 	return 0;
 
 no_directory:

@@ -153,13 +153,15 @@ static inline void trigger_hold_files(struct dentry *directory) { }
 static inline void trigger_hold_exit(void) { }
 #endif
 
-/* debugreg.c and raise.c */
+/* debugreg.c, raise.c and patched.c */
 #ifdef CONFIG_X86
+void trigger_patched_files(struct dentry *directory);
 void trigger_debugreg_files(struct dentry *directory);
 int trigger_raise_init(void);
 void trigger_raise_files(struct dentry *directory);
 void trigger_raise_exit(void);
 #else
+static inline void trigger_patched_files(struct dentry *directory) { }
 static inline void trigger_debugreg_files(struct dentry *directory) { }
 static inline int trigger_raise_init(void) { return 0; }
 static inline void trigger_raise_files(struct dentry *directory) { }
