@@ -280,7 +280,8 @@ NOKPROBE_SYMBOL(kgdb_watch_enter);
  * kgdb_watch_leave() - arm this CPU, unless the debugger still has it
  *
  * A round-up may come on the way out, with a newer generation than the one
- * that was applied: the last look is after the debugger has let this CPU go.
+ * that was applied: the last look is after the debugger has let this CPU go,
+ * and before it is armed. What looks may be watched as well.
  *
  * Context: the last act of the debugger on this CPU, interrupts off; the
  * master's lock has been dropped.
@@ -290,6 +291,7 @@ void kgdb_watch_leave(void)
 	kgdb_slots_sync();
 	kgdb_slot_arch->on();
 	kgdb_slots_sync();
+	kgdb_slot_arch->arm();
 }
 NOKPROBE_SYMBOL(kgdb_watch_leave);
 

@@ -5,6 +5,7 @@
 #include <linux/atomic.h>
 #include <linux/compiler.h>
 #include <linux/kgdb.h>
+#include <linux/kprobes.h>
 #include <linux/percpu.h>
 #include <linux/ptrace.h>
 
@@ -38,33 +39,49 @@ static __always_inline bool on_db_stack(struct pt_regs *regs)
  * exc_nmi() has disabled all breakpoints, for the sake of the memory its entry
  * and exit use. Not in an NMI that came while #DB or #MC were handled, or while
  * the debugger has the machine: that is its round-up, whose own accesses do not
- * hit.
+ * hit. Kdump's handler and that of a microcode update are called elsewhere.
  *
- * Context: exc_nmi(), after local_db_save().
+ * Context: nmi_handle(), before it calls the registered handlers.
+ * Return: whether kgdb_nmi_end() is to be called after them.
  */
-noinstr void kgdb_nmi_begin(struct pt_regs *regs)
+bool kgdb_nmi_begin(struct pt_regs *regs)
 {
 	if (this_cpu_read(cpu_db_depth) != 1 ||
 	    this_cpu_read(kgdb_db.entered) ||
 	    READ_ONCE(kgdb_active.counter) != -1 || on_db_stack(regs))
-		return;
+		return false;
 
 	this_cpu_write(kgdb_db.nmi_armed, true);
+	barrier();
 	if (this_cpu_read(kgdb_db.own))
 		set_debugreg(this_cpu_read(kgdb_db.own) | DR7_FIXED, 7);
+	return true;
 }
+NOKPROBE_SYMBOL(kgdb_nmi_begin);
 
 /**
  * kgdb_nmi_end() - the other end of kgdb_nmi_begin()
  *
- * Context: exc_nmi(), before local_db_restore().
+ * Context: nmi_handle(), after the registered handlers.
  */
-noinstr void kgdb_nmi_end(void)
+void kgdb_nmi_end(void)
 {
-	if (!this_cpu_read(kgdb_db.nmi_armed))
-		return;
-
 	set_debugreg(DR7_FIXED, 7);
 	barrier();
 	this_cpu_write(kgdb_db.nmi_armed, false);
+}
+NOKPROBE_SYMBOL(kgdb_nmi_end);
+
+/**
+ * kgdb_nested_dr7() - what a handler within another one restores
+ * @dr7: what DR7 held before
+ *
+ * A #DB inside an NMI handler returns to what is KGDB's by now.
+ *
+ * Context: local_db_restore(), unless it restores cpu_dr7.
+ * Return: what to write to DR7; 0 for nothing.
+ */
+noinstr unsigned long kgdb_nested_dr7(unsigned long dr7)
+{
+	return this_cpu_read(kgdb_db.nmi_armed) ? this_cpu_read(kgdb_db.own) : dr7;
 }

@@ -414,7 +414,6 @@ static void on(void)
 	this_cpu_dec(kgdb_db.entered);
 	barrier();
 	this_cpu_dec(kgdb_db.busy);
-	arm();
 }
 NOKPROBE_SYMBOL(on);
 

@@ -169,9 +169,10 @@ struct kgdb_slot_arch {
 	void (*off)(struct pt_regs *regs);
 
 	/**
-	 * @on: the other end of @off; the outermost one arms this CPU
+	 * @on: the other end of @off; after the outermost one, @arm arms
 	 *
-	 * Context: this CPU, interrupts off; the last act of the debugger.
+	 * Context: this CPU, interrupts off; before the last look at what is
+	 * settled, and the last @arm, on the way out of the debugger.
 	 */
 	void (*on)(void);
 
@@ -200,7 +201,7 @@ struct kgdb_slot_arch {
 	 * @arm: enable what was applied, unless the debugger or an exception
 	 *       that has breakpoints disabled will do that as it ends
 	 *
-	 * Context: this CPU, interrupts off, after @apply.
+	 * Context: this CPU, interrupts off, after @apply or @on.
 	 */
 	void (*arm)(void);
 

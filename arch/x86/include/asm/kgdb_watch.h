@@ -7,6 +7,7 @@
 
 #include <linux/compiler.h>
 #include <linux/types.h>
+#include <asm/debugreg.h>
 #include <asm/percpu.h>
 
 #ifdef CONFIG_KGDB_WATCHPOINT
@@ -14,14 +15,14 @@ struct pt_regs;
 
 /**
  * struct kgdb_db - KGDB's state of the debug registers on one CPU
+ * @regs: bitmap of the debug registers that are KGDB's
+ * @unread: hits of these that #DB has read from DR6 and not handed on yet
  * @entered: how often the debugger was entered and not left; DR7 and cpu_dr7
  *           have nothing enabled then
  * @generation: that of what the registers hold
  * @dr7: what cpu_dr7 is to be when the debugger is left
  * @busy: how many changes of the registers are under way
- * @regs: bitmap of the debug registers that are KGDB's
- * @unread: hits of these that #DB has read from DR6 and not handed on yet
- * @own: the bits of DR7 that enable these
+ * @own: the bits of DR7 that enable KGDB's registers
  * @nmi_armed: an NMI handler runs with KGDB's registers enabled
  *
  * The round-up NMI may come in the midst of #DB or of a change. What was
@@ -29,13 +30,13 @@ struct pt_regs;
  * what the registers hold.
  */
 struct kgdb_db {
+	unsigned int regs;
+	unsigned int unread;
 	unsigned int entered;
 	unsigned int generation;
 	unsigned long dr7;
-	unsigned int busy;
-	unsigned int regs;
-	unsigned int unread;
 	unsigned long own;
+	unsigned int busy;
 	bool nmi_armed;
 };
 
@@ -46,6 +47,8 @@ void kgdb_slots_sync(void);
 /* Called by #DB with what it has read from DR6, before it resets that */
 static __always_inline void kgdb_dr6_read(unsigned long dr6)
 {
+	if (!kgdb_in_use())
+		return;
 	this_cpu_write(kgdb_db.unread, dr6 & this_cpu_read(kgdb_db.regs));
 	barrier();
 }
@@ -74,27 +77,17 @@ static __always_inline void kgdb_regs_end(void)
 		kgdb_slots_sync();
 }
 
-/*
- * Called by local_db_restore() where handlers are nested, with what DR7 held
- * before: #DB inside an NMI handler returns to what is KGDB's by now.
- */
-static __always_inline unsigned long kgdb_nested_dr7(unsigned long dr7)
-{
-	return this_cpu_read(kgdb_db.nmi_armed) ? this_cpu_read(kgdb_db.own) : dr7;
-}
-
-void kgdb_nmi_begin(struct pt_regs *regs);
+bool kgdb_nmi_begin(struct pt_regs *regs);
 void kgdb_nmi_end(void);
 unsigned long kgdb_probed_ip(unsigned long ip);
 #else
 static __always_inline void kgdb_dr6_read(unsigned long dr6) { }
 static __always_inline void kgdb_dr6_done(void) { }
-static __always_inline unsigned long kgdb_nested_dr7(unsigned long dr7)
+static __always_inline bool kgdb_nmi_begin(struct pt_regs *regs)
 {
-	return dr7;
+	return false;
 }
 
-static __always_inline void kgdb_nmi_begin(struct pt_regs *regs) { }
 static __always_inline void kgdb_nmi_end(void) { }
 static __always_inline unsigned long kgdb_probed_ip(unsigned long ip)
 {
