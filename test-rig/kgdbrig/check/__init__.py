@@ -16,7 +16,7 @@ from typing import TextIO
 
 from kgdbrig import arches, build, direction, hooks, overlay, paths, series, source
 from kgdbrig.arches import Arch
-from kgdbrig.check import bench, builds, cross, diagnostics, patches, size
+from kgdbrig.check import bench, builds, cross, diagnostics, entry, patches, size
 from kgdbrig.check.bench import Bench, lock, tree
 from kgdbrig.check.report import Report, Say, program
 from kgdbrig.overlay import Overlay
@@ -66,7 +66,7 @@ def _key(version: str, arch: Arch, pristine: Source, laid: Overlay) -> str:
     texts += [path.read_text(encoding="utf-8") for path in sorted(series.MAIL.iterdir())]
     # The rig's own code as well: what is checked, and how.
     texts += [inspect.getsource(module) for module in (sys.modules[__name__], arches, bench, build, builds, cross,
-                                                        diagnostics, direction, hooks, overlay, patches, series, size, source)]
+                                                        diagnostics, direction, entry, hooks, overlay, patches, series, size, source)]
     for text in texts:
         total.update(f"{len(text)}\n{text}".encode())
     return total.hexdigest()[:40]

@@ -53,8 +53,10 @@ class Bench:
         overlay.apply(self.pristine, laid, self.tree, self._progress)
 
     def made(self, settings: dict[str, str], *, stock: bool = False, pristine: bool = False,
-             configured: bool = False) -> Made:
+             configured: bool = False, more: Collection[str] = ()) -> Made:
         """The objects of the tree, configured as the rig's kernels (`stock`: as its stock kernels) with `settings`.
+
+        `more` objects are built besides those of what the series touches.
 
         All configurations share one object directory, which saves the tools
         that are built first; `configured` tells that the last one is wanted.
@@ -66,7 +68,7 @@ class Bench:
         if not configured:
             with fragment(settings) as last:
                 kbuild.configure((*build.fragments("default", self.version, self.arch.name, stock), last))
-        return Made(kbuild, tree, objects, self.changed)
+        return Made(kbuild, tree, objects, self.changed, more)
 
 
 class Made:

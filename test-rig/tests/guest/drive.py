@@ -30,6 +30,13 @@ def prepare(target: Target) -> None:
     target.trigger.address()
 
 
+def top_of_stack(target: Target) -> int:
+    """The per-CPU variable with the top of the task's stack: what to add __per_cpu_offset to."""
+    if target.kernel.version == "6.12":     # a field of struct pcpu_hot, behind current_task and two ints
+        return target.kernel.symbol("pcpu_hot") + target.word + 8
+    return target.kernel.symbol("cpu_current_top_of_stack")
+
+
 def attach_with_values(target: Target) -> Gdb:
     """A gdb on a stopped machine that knows the variables and functions of kgdb_values."""
     target.values.load()

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import pytest
 
-from drive import prepare, set_and_go_on
+from drive import prepare, set_and_go_on, top_of_stack
 from kgdbrig.errors import RigError
 from kgdbrig.hwbp import PerfEvent
 from kgdbrig.target import Target
@@ -31,12 +31,14 @@ def test_a_module_that_is_gone(target: Target) -> None:
     target.expect_armed(0)
 
 
-@pytest.mark.parametrize("name", ["cpu_dr7", "cpu_db_depth", "nmi_state", "nmi_cr2", "nmi_dr7"])
+@pytest.mark.parametrize("name", ["cpu_dr7", "cpu_db_depth", "nmi_state", "nmi_cr2", "nmi_dr7", "x86_spec_ctrl_current",
+                                  "top of stack"])
 def test_perf_is_refused_what_the_entries_use(target: Target, name: str) -> None:
     """perf is told EINVAL: the access would hit inside an exception's entry."""
     rsp = target.attach_rsp()
     offset = int.from_bytes(rsp.read_memory(target.kernel.symbol("__per_cpu_offset"), 8), "little")
     assert rsp.request("D") == "OK"
     target.back()
+    symbol = top_of_stack(target) if name == "top of stack" else target.kernel.symbol(name)
     with pytest.raises(RigError, match="Invalid argument"):
-        PerfEvent(target.console, (target.kernel.symbol(name) + offset) % (1 << 64), 4, "rw")
+        PerfEvent(target.console, (symbol + offset) % (1 << 64), 4, "rw")

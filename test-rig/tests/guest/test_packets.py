@@ -8,7 +8,7 @@ import re
 import pytest
 
 from conftest import Boot
-from drive import go_on_wire, prepare, set_and_go_on, stop_on_wire
+from drive import go_on_wire, prepare, set_and_go_on, stop_on_wire, top_of_stack
 from kgdbrig.rsp import Rsp
 from kgdbrig.target import Target
 
@@ -144,7 +144,7 @@ def test_a_fifth_is_refused_and_four_stay(target: Target) -> None:
 ENTRY = "the exception entry code uses this memory"
 TABLE = "the interrupt descriptor table is there"
 VARIABLES = {"idt_table": TABLE}
-PER_CPU = dict.fromkeys(("cpu_dr7", "cpu_db_depth", "kgdb_db", "cpu_tss_rw", "nmi_state", "nmi_cr2", "nmi_dr7"), ENTRY)
+PER_CPU = ("cpu_dr7", "cpu_db_depth", "kgdb_db", "cpu_tss_rw", "nmi_state", "nmi_cr2", "nmi_dr7", "x86_spec_ctrl_current")
 
 
 def little(data: bytes) -> int:
@@ -168,10 +168,10 @@ def dangerous(target: Target, rsp: Rsp) -> list[tuple[str, str]]:
             found.append((top - 8, ENTRY))
     found += [(target.kernel.symbol(name), reason) for name, reason in VARIABLES.items()]
     offsets = rsp.read_memory(target.kernel.symbol("__per_cpu_offset"), word * target.smp)
-    for name, reason in PER_CPU.items():
+    for symbol in (*map(target.kernel.symbol, PER_CPU), top_of_stack(target)):
         for cpu in range(target.smp):
             base = little(offsets[word * cpu:word * (cpu + 1)])
-            found.append(((target.kernel.symbol(name) + base) % (1 << 8 * word), reason))
+            found.append(((symbol + base) % (1 << 8 * word), ENTRY))
     return [(f"{address:x},4", reason) for address, reason in found]
 
 
