@@ -23,22 +23,24 @@ VARIANTS: dict[str, dict[str, str]] = {
                                    "KGDB_HONOUR_BLOCKLIST": "n", "FUNCTION_TRACER": "n", "DYNAMIC_FTRACE": "n",
                                    "FTRACE": "n", "MMIOTRACE": "n"},
     "PREEMPT=y": {"PREEMPT": "y"},
-    "every mitigation": entry.SETTINGS,
+    # which version calls them what, entry.py knows
+    "every mitigation": {"CPU_MITIGATIONS": "y"},
 }
 
 
 def build_variant(bench: Bench, variant: str, report: Report) -> None:
-    settings = VARIANTS[variant]
+    mitigated = "CPU_MITIGATIONS" in VARIANTS[variant]
+    settings = entry.settings(bench.version) if mitigated else VARIANTS[variant]
     # Without the option, what depends on it must not be asked for either: as for a stock kernel.
     made = bench.made({**settings, "WERROR": "y"}, stock=settings.get("KGDB_WATCHPOINT") == "n",
-                      more=entry.MORE if settings is entry.SETTINGS else ())
+                      more=entry.MORE if mitigated else ())
     worked, said = made.run()
     findings = [] if worked else [failure(said)]
     findings += [line for line in said.splitlines() if "warning:" in line and worked]
     findings += _unresolved(bench, made)
     if worked and not settings and bench.arch.name == "x86_64":
         findings += direction.bad_calls(made.objects())
-    if worked and settings is entry.SETTINGS and bench.arch.name == "x86_64":
+    if worked and mitigated and bench.arch.name == "x86_64":
         findings += entry.touched(made.objects(), bench.tree)
     report.result(f"builds with -Werror: {variant}", findings, f"{len(made.objects())} objects")
 

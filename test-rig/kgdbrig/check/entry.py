@@ -17,9 +17,8 @@ from kgdbrig.check.report import program
 
 #: Built besides what the series touches.
 MORE = ("arch/x86/entry/entry_64.o",)
-#: Mitigations follow from these; a symbol that a version does not have is left out by Kconfig.
-SETTINGS = {"CPU_MITIGATIONS": "y", "SPECULATION_MITIGATIONS": "y", "PAGE_TABLE_ISOLATION": "y", "CPU_IBRS_ENTRY": "y",
-            "MITIGATION_PAGE_TABLE_ISOLATION": "y", "MITIGATION_IBRS_ENTRY": "y", "MITIGATION_RETPOLINE": "y"}
+_NAMES = ("PAGE_TABLE_ISOLATION", "RETPOLINE", "IBRS_ENTRY", "CALL_DEPTH_TRACKING", "UNRET_ENTRY", "SRSO")
+_NAMES_6_1 = ("PAGE_TABLE_ISOLATION", "RETPOLINE", "CPU_IBRS_ENTRY", "CPU_UNRET_ENTRY", "CPU_SRSO")
 #: What is refused, and so may be touched.
 REFUSED = frozenset((
     "__per_cpu_offset", "cpu_tss_rw", "cpu_tlbstate", "cpu_dr7", "cpu_db_depth", "x86_spec_ctrl_current",
@@ -34,6 +33,12 @@ UP_TO_SAVE = ("exc_debug", "exc_debug_kernel", "exc_nmi")
 _HOT = {"pcpu_hot": "pcpu_hot.current_task", "pcpu_hot+0x8": "pcpu_hot.preempt_count", "pcpu_hot+0xc": "pcpu_hot.cpu_number",
         "pcpu_hot+0x10": "pcpu_hot.call_depth", "pcpu_hot+0x18": "pcpu_hot.top_of_stack"}
 _NO_FALL_THROUGH = re.compile(r"\b(?:jmp|ret|iret|ud2|int3)")
+
+
+def settings(version: str) -> dict[str, str]:
+    """The configuration with every mitigation that is in the entries."""
+    names = _NAMES_6_1 if version == "6.1" else tuple(f"MITIGATION_{name}" for name in _NAMES)
+    return dict.fromkeys(("CPU_MITIGATIONS", *names), "y")
 
 
 def touched(objects: list[Path], directory: Path) -> list[str]:
