@@ -14,6 +14,7 @@
 #include <linux/kprobes.h>
 #include <linux/percpu.h>
 
+#include "freed.h"
 #include "match.h"
 #include "slots.h"
 #include "table.h"
@@ -106,8 +107,10 @@ bool kgdb_hit_resolve(struct pt_regs *regs)
 	kgdb_table_as_of(hit->generation, candidates);
 	hit->more = kgdb_match(&kgdb_slot_arch->caps, access, specs, candidates,
 			       KGDB_WATCH_MAX, &hit->watch);
-	if (hit->watch.type != KGDB_WATCH_SOFTWARE)
+	if (hit->watch.type != KGDB_WATCH_SOFTWARE) {
+		kgdb_freed_hit(&hit->watch);
 		return true;
+	}
 	if (kgdb_slot_arch->step_over)
 		kgdb_slot_arch->step_over(regs);
 	return false;
@@ -182,6 +185,21 @@ const char *kgdb_hit_describe(unsigned long *addr)
 		return NULL;
 	*addr = watch->addr;
 	return kgdb_type_name(watch->type);
+}
+
+/**
+ * kgdb_hit_tell() - have gdb show what there is to say of this stop's hit
+ *
+ * Context: master CPU in the debugger, before the stop reply.
+ */
+void kgdb_hit_tell(void)
+{
+	const char *text = kgdb_freed_text();
+
+	if (!kgdb_hit_reported() || !*text)
+		return;
+	dbg_tell_gdb("KGDB: ");
+	dbg_tell_gdb(text);
 }
 
 /**

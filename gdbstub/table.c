@@ -16,6 +16,7 @@
 #include <linux/kgdb.h>
 #include <linux/kgdb_watch.h>
 
+#include "freed.h"
 #include "plan.h"
 #include "room.h"
 #include "slots.h"
@@ -296,14 +297,17 @@ static bool settle_watches(unsigned int generation)
 
 		if (!in_use(watch)) {
 			watch->since = 0;
+			kgdb_freed_forget(i);
 			continue;
 		}
 		if (watch->since && kgdb_watch_spec_equal(&watch->last, &watch->spec))
 			continue;
 		watch->since = generation;
 		watch->last = watch->spec;
+		kgdb_freed_watch(i, &watch->spec, generation);
 		changed = true;
 	}
+	kgdb_freed_settled();
 	return changed;
 }
 

@@ -9,12 +9,6 @@
 
 #include "packet.h"
 
-/*
- * More watchpoints than slots, since equal slots are shared: gdb sets several
- * watchpoints of one expression, and kdb and gdb may want the same bytes.
- */
-#define KGDB_WATCH_MAX 32
-
 const char *kgdb_type_name(enum kgdb_watch_type type);
 int kgdb_table_set(const struct kgdb_watch_spec *spec, bool kdb);
 int kgdb_table_remove(const struct kgdb_watch_spec *spec, bool kdb);
