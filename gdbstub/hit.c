@@ -203,6 +203,22 @@ void kgdb_hit_tell(void)
 }
 
 /**
+ * kgdb_hit_locked_down() - the kernel is locked down, and gdb not served
+ *
+ * Removes what gdb has set.
+ *
+ * Context: master CPU in the debugger, all others held.
+ * Return: true if this stop was due to a watchpoint of gdb's alone: there is
+ * nobody to stop for.
+ */
+bool kgdb_hit_locked_down(void)
+{
+	kgdb_table_lock_down();
+	return kgdb_hit_reported() &&
+	       !kgdb_table_kdb_alone(&this_cpu_ptr(&kgdb_hit)->watch);
+}
+
+/**
  * kgdb_hit_stop_reason() - write the reason field of a stop reply
  * @buf: where to write, at least KGDB_WATCH_REASON_SIZE bytes
  *
