@@ -8,10 +8,12 @@
  * one in the same slot, before it is this CPU's turn. Only then is the hit
  * resolved to a watchpoint: a stale one is dropped and nobody told.
  */
+#include <linux/atomic.h>
 #include <linux/bits.h>
 #include <linux/kernel.h>
 #include <linux/kgdb_watch.h>
 #include <linux/kprobes.h>
+#include <linux/panic.h>
 #include <linux/percpu.h>
 
 #include "freed.h"
@@ -40,6 +42,16 @@ static DEFINE_PER_CPU(struct kgdb_hit, kgdb_hit);
 /* What a hit can be of, while it is resolved: too much for the stack */
 static struct kgdb_watch_spec candidates[KGDB_WATCH_MAX];
 
+/*
+ * A panic that does not ask the debugger, because the machine is to restart by
+ * itself, or a crash kernel is to start: see kgdb_panic(). Nothing on the way
+ * there waits for a debugger, which may have gone long ago.
+ */
+static bool panics_alone(void)
+{
+	return panic_timeout && atomic_read(&panic_cpu) != PANIC_CPU_INVALID;
+}
+
 /**
  * kgdb_hit_record() - note that a slot hit on this CPU
  * @info: which slot, and what is known of the access
@@ -53,6 +65,8 @@ void kgdb_hit_record(const struct kgdb_hit_info *info)
 {
 	struct kgdb_hit *hit = this_cpu_ptr(&kgdb_hit);
 
+	if (panics_alone())
+		return;
 	hit->since[info->slot] = info->since;
 	hit->generation = info->generation;
 	hit->access.addr = info->addr;
