@@ -8,12 +8,15 @@
  * one in the same slot, before it is this CPU's turn. Only then is the hit
  * resolved to a watchpoint: a stale one is dropped and nobody told.
  */
+#include <linux/atomic.h>
 #include <linux/bits.h>
 #include <linux/kernel.h>
 #include <linux/kgdb_watch.h>
 #include <linux/kprobes.h>
+#include <linux/panic.h>
 #include <linux/percpu.h>
 
+#include "freed.h"
 #include "match.h"
 #include "slots.h"
 #include "table.h"
@@ -39,6 +42,16 @@ static DEFINE_PER_CPU(struct kgdb_hit, kgdb_hit);
 /* What a hit can be of, while it is resolved: too much for the stack */
 static struct kgdb_watch_spec candidates[KGDB_WATCH_MAX];
 
+/*
+ * A panic that does not ask the debugger, because the machine is to restart by
+ * itself, or a crash kernel is to start: see kgdb_panic(). Nothing on the way
+ * there waits for a debugger, which may have gone long ago.
+ */
+static bool panics_alone(void)
+{
+	return panic_timeout && atomic_read(&panic_cpu) != PANIC_CPU_INVALID;
+}
+
 /**
  * kgdb_hit_record() - note that a slot hit on this CPU
  * @info: which slot, and what is known of the access
@@ -52,6 +65,8 @@ void kgdb_hit_record(const struct kgdb_hit_info *info)
 {
 	struct kgdb_hit *hit = this_cpu_ptr(&kgdb_hit);
 
+	if (panics_alone())
+		return;
 	hit->since[info->slot] = info->since;
 	hit->generation = info->generation;
 	hit->access.addr = info->addr;
@@ -106,8 +121,10 @@ bool kgdb_hit_resolve(struct pt_regs *regs)
 	kgdb_table_as_of(hit->generation, candidates);
 	hit->more = kgdb_match(&kgdb_slot_arch->caps, access, specs, candidates,
 			       KGDB_WATCH_MAX, &hit->watch);
-	if (hit->watch.type != KGDB_WATCH_SOFTWARE)
+	if (hit->watch.type != KGDB_WATCH_SOFTWARE) {
+		kgdb_freed_hit(&hit->watch);
 		return true;
+	}
 	if (kgdb_slot_arch->step_over)
 		kgdb_slot_arch->step_over(regs);
 	return false;
@@ -182,6 +199,37 @@ const char *kgdb_hit_describe(unsigned long *addr)
 		return NULL;
 	*addr = watch->addr;
 	return kgdb_type_name(watch->type);
+}
+
+/**
+ * kgdb_hit_tell() - have gdb show what there is to say of this stop's hit
+ *
+ * Context: master CPU in the debugger, before the stop reply.
+ */
+void kgdb_hit_tell(void)
+{
+	const char *text = kgdb_freed_text();
+
+	if (!kgdb_hit_reported() || !*text)
+		return;
+	dbg_tell_gdb("KGDB: ");
+	dbg_tell_gdb(text);
+}
+
+/**
+ * kgdb_hit_locked_down() - the kernel is locked down, and gdb not served
+ *
+ * Removes what gdb has set.
+ *
+ * Context: master CPU in the debugger, all others held.
+ * Return: true if this stop was due to a watchpoint of gdb's alone: there is
+ * nobody to stop for.
+ */
+bool kgdb_hit_locked_down(void)
+{
+	kgdb_table_lock_down();
+	return kgdb_hit_reported() &&
+	       !kgdb_table_kdb_alone(&this_cpu_ptr(&kgdb_hit)->watch);
 }
 
 /**

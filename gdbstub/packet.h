@@ -25,6 +25,12 @@ struct kgdb_watch_spec {
 	unsigned long len;
 };
 
+/*
+ * More watchpoints than slots, since equal slots are shared: gdb sets several
+ * watchpoints of one expression, and kdb and gdb may want the same bytes.
+ */
+#define KGDB_WATCH_MAX 32
+
 /**
  * struct kgdb_break_packet - a parsed Z or z packet
  * @insert: true for Z, false for z

@@ -15,7 +15,9 @@
 #include <linux/kernel.h>
 #include <linux/kgdb.h>
 #include <linux/kgdb_watch.h>
+#include <linux/security.h>
 
+#include "freed.h"
 #include "plan.h"
 #include "room.h"
 #include "slots.h"
@@ -282,6 +284,38 @@ void kgdb_remove_all_hw_break(void)
 	}
 }
 
+static bool gdb_has_any(void)
+{
+	int i;
+
+	for (i = 0; i < KGDB_WATCH_MAX; i++) {
+		if (in_use(&watches[i]) && !watches[i].kdb)
+			return true;
+	}
+	return false;
+}
+
+/**
+ * kgdb_table_lock_down() - the kernel is locked down: gdb has no watchpoints
+ *
+ * Says so in the kernel log, if it had any; gdb is not served any more then,
+ * and may not even be there. What kdb has set is kdb's to keep or to remove.
+ *
+ * Context: master CPU in the debugger, or all CPUs kept out of it.
+ */
+void kgdb_table_lock_down(void)
+{
+	int i;
+
+	if (!gdb_has_any())
+		return;
+	for (i = 0; i < KGDB_WATCH_MAX; i++) {
+		if (!watches[i].kdb)
+			watches[i].spec.type = KGDB_WATCH_SOFTWARE;
+	}
+	pr_notice("the kernel is locked down: gdb's watchpoints are removed\n");
+}
+
 /*
  * A watchpoint that was there before stays what it was, whatever gdb did in
  * between. One that is not there any more is something new if it returns.
@@ -296,14 +330,17 @@ static bool settle_watches(unsigned int generation)
 
 		if (!in_use(watch)) {
 			watch->since = 0;
+			kgdb_freed_forget(i);
 			continue;
 		}
 		if (watch->since && kgdb_watch_spec_equal(&watch->last, &watch->spec))
 			continue;
 		watch->since = generation;
 		watch->last = watch->spec;
+		kgdb_freed_watch(i, &watch->spec, generation);
 		changed = true;
 	}
+	kgdb_freed_settled();
 	return changed;
 }
 
@@ -316,8 +353,11 @@ static bool settle_watches(unsigned int generation)
 void kgdb_watch_settle(void)
 {
 	struct kgdb_slot_spec all[KGDB_SLOTS_MAX];
-	unsigned int count = all_specs(all);
+	unsigned int count;
 
+	if (gdb_has_any() && security_locked_down(LOCKDOWN_DBG_WRITE_KERNEL))
+		kgdb_table_lock_down();
+	count = all_specs(all);
 	kgdb_slots_settle(all, count, settle_watches(kgdb_slots_generation() + 1));
 }
 

@@ -9,17 +9,12 @@
 
 #include "packet.h"
 
-/*
- * More watchpoints than slots, since equal slots are shared: gdb sets several
- * watchpoints of one expression, and kdb and gdb may want the same bytes.
- */
-#define KGDB_WATCH_MAX 32
-
 const char *kgdb_type_name(enum kgdb_watch_type type);
 int kgdb_table_set(const struct kgdb_watch_spec *spec, bool kdb);
 int kgdb_table_remove(const struct kgdb_watch_spec *spec, bool kdb);
 bool kgdb_table_has(const struct kgdb_watch_spec *spec, bool kdb);
 bool kgdb_table_kdb_alone(const struct kgdb_watch_spec *hit);
+void kgdb_table_lock_down(void);
 void kgdb_table_as_of(unsigned int generation, struct kgdb_watch_spec *found);
 
 /* For what happens outside of the debugger: see lifecycle.c */

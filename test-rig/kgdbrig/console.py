@@ -79,6 +79,11 @@ class Console:
         """
         self._await(_interrupted(PROMPT), timeout, "shell prompt on the console")
 
+    def wait_for_next_kernel(self, timeout: float = 120) -> None:
+        """Return when the shell of a kernel that took over is at its prompt; what ran before is gone."""
+        self.wait_for_shell(timeout)
+        self._running = None
+
     def run(self, command: str, timeout: float = 30, *, check: bool = False) -> str:
         """What a command prints until it ends, with its lines ended by "\\n".
 

@@ -61,6 +61,8 @@ class Machine(AnyMachine):
     CPU execute as many in a second as one alone does.  The longer, the fewer
     are executed while CPUs wait for a time to pass.
 
+    With `next_kernel` the guest can start another kernel; see initramfs.build().
+
     `hypervisor=False` keeps the guest from knowing that it is one: it takes
     QEMU's debug registers for a processor's.  `cpu` is another of QEMU's models
     than the architecture's.
@@ -74,7 +76,7 @@ class Machine(AnyMachine):
     def __init__(self, kernel: Kernel, *, smp: int = 1, kgdboc: str = "late", append: str = "",
                  oracle: bool = False, memory_mb: int = 512, parallel: bool = True, kaslr: bool = False,
                  counted: bool | None = None, instruction_ns: int | None = None, hypervisor: bool = True,
-                 cpu: str | None = None, state: Path | None = None) -> None:
+                 cpu: str | None = None, state: Path | None = None, next_kernel: bool = False) -> None:
         self._with_oracle = oracle
         self._parallel = parallel
         self._counted = not parallel and starts_counted(kernel.version, smp) if counted is None else counted
@@ -82,6 +84,7 @@ class Machine(AnyMachine):
         self._hypervisor = hypervisor
         self._cpu = cpu
         self._state = state
+        self._next_kernel = next_kernel
         self._qmp: Qmp | None = None
         super().__init__(kernel, smp=smp, kgdboc=kgdboc, append=append, memory_mb=memory_mb, kaslr=kaslr)
 
@@ -95,7 +98,7 @@ class Machine(AnyMachine):
     def start(self, before_first_instruction: Callable[[AnyMachine], None] | None = None) -> None:
         if self._process is not None:
             raise MachineError("this machine was started already")
-        root = initramfs.build(self.kernel)
+        root = initramfs.build(self.kernel, next_kernel=self._next_kernel)
         plugin = None
         if self._with_oracle:
             from kgdbrig.oracle import build_plugin  # the one part not every boot needs

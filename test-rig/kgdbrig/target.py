@@ -52,12 +52,13 @@ class Target:
                  oracle: bool = False, memory_mb: int = 512, parallel: bool = True, kaslr: bool = False,
                  visits: Sequence[int] = (), counted: bool | None = None, instruction_ns: int | None = None,
                  hypervisor: bool = True, cpu: str | None = None, state: Path | None = None,
-                 machine: str = "qemu") -> None:
+                 machine: str = "qemu", next_kernel: bool = False) -> None:
         self.kernel = kernel
         self.smp = smp
         self.machine = machines.make(machine, kernel, smp=smp, kgdboc=kgdboc, append=append, oracle=oracle,
                                      memory_mb=memory_mb, parallel=parallel, kaslr=kaslr, counted=counted,
-                                     instruction_ns=instruction_ns, hypervisor=hypervisor, cpu=cpu, state=state)
+                                     instruction_ns=instruction_ns, hypervisor=hypervisor, cpu=cpu, state=state,
+                                     next_kernel=next_kernel)
         self._kgdboc = kgdboc
         self._restored = state is not None
         self._visits = visits

@@ -81,6 +81,8 @@ bool kgdb_hit_reported(void);
 const char *kgdb_hit_describe(unsigned long *addr);
 const char *kgdb_hit_of_kdb(unsigned long *addr);
 char *kgdb_hit_stop_reason(char *buf);
+void kgdb_hit_tell(void);
+bool kgdb_hit_locked_down(void);
 
 /* The architecture: perf's door to its overflow handler, see perf_bp_event() */
 bool kgdb_watch_perf_event(struct perf_event *event, struct pt_regs *regs);
@@ -141,6 +143,8 @@ static inline bool kgdb_kdb_has_watch(unsigned long addr, int len, int bptype)
 }
 
 static inline char *kgdb_hit_stop_reason(char *buf) { return buf; }
+static inline void kgdb_hit_tell(void) { }
+static inline bool kgdb_hit_locked_down(void) { return false; }
 static inline bool kgdb_watch_perf_event(struct perf_event *event,
 					 struct pt_regs *regs)
 {

@@ -130,6 +130,11 @@ int trigger_in_ftrace(struct trigger_request *request);
 int trigger_context_probe_init(void);
 void trigger_context_probe_exit(void);
 
+/* memory.c */
+int trigger_memory_init(void);
+void trigger_memory_files(struct dentry *directory);
+void trigger_memory_exit(void);
+
 /* store.c */
 #if defined(CONFIG_X86) && defined(CONFIG_KPROBES)
 #define TRIGGER_HAS_PROBED	1
