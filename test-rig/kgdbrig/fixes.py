@@ -24,6 +24,7 @@ PART = "fixes"
 TESTS = paths.REPOSITORY / "test-rig/tests"
 
 _TAKE_ONLY = "x86-kgdb-take-only-its-own-traps.patch"
+_FORGET = "x86-kgdb-forget-a-hit-with-its-debug-exception.patch"
 _LIFT = "x86-ftrace-lift-kgdb-breakpoints.patch"
 _ONLINE = "kgdb-wait-for-the-cpus-that-are-online.patch"
 _NO_OOPS = "kdb-a-breakpoint-of-gdb-is-no-oops.patch"
@@ -66,13 +67,15 @@ FIXES: dict[str, Shown | Prepares] = {
     "x86-alternatives-poke-without-the-lock.patch":
         Shown("debug/test_lockdep.py::test_kgdbts_with_lockdep_and_kasan"),
     "kgdb-leave-text-that-others-wrote.patch":
-        Shown("guest/test_patched_text.py::test_what_was_written_over_a_breakpoint_stays", (_LIFT, _TAKE_ONLY)),
+        Shown("guest/test_patched_text.py::test_what_was_written_over_a_breakpoint_stays", (_LIFT, _TAKE_ONLY, _FORGET)),
     "kgdb-refuse-patched-text.patch":
-        Shown("guest/test_patched_text.py::test_no_breakpoint_where_the_kernel_patches", (_LIFT, _TAKE_ONLY)),
+        Shown("guest/test_patched_text.py::test_no_breakpoint_where_the_kernel_patches", (_LIFT, _TAKE_ONLY, _FORGET)),
     _LIFT:
-        Shown("guest/test_patched_text.py::test_ftrace_patches_under_a_breakpoint", (_TAKE_ONLY,)),
+        Shown("guest/test_patched_text.py::test_ftrace_patches_under_a_breakpoint", (_TAKE_ONLY, _FORGET)),
     _TAKE_ONLY:
-        Shown("guest/test_patched_text.py::test_mmiotrace_after_a_step"),
+        Shown("guest/test_patched_text.py::test_mmiotrace_after_a_step", (_FORGET,)),
+    _FORGET:
+        Shown("guest/test_fixes.py::test_a_hit_is_forgotten"),
     "x86-power-restore-debug-registers.patch":
         Shown("guest/test_suspend.py::test_perf_counts_what_resume_does"),
     "x86-mce-enable-breakpoints-before-exit.patch":
@@ -86,7 +89,7 @@ FIXES: dict[str, Shown | Prepares] = {
     "kdb-check-hardware-breakpoints-without-writing.patch":
         Shown("guest/test_kdb_breakpoints.py::test_setting_one_writes_nothing"),
     "kdb-remove-a-breakpoint-that-is-cleared.patch":
-        Shown("guest/test_kdb_and_gdb.py::test_cleared_through_gdb"),
+        Shown("guest/test_fixes.py::test_what_kdb_clears_is_disarmed"),
     "kdb-say-why-a-cpu-has-entered.patch":
         Shown("guest/test_fixes.py::test_kdb_says_that_it_switched"),
     _NO_OOPS:

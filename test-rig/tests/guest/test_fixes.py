@@ -13,6 +13,7 @@ import pytest
 from conftest import Boot
 from drive import prepare, set_and_go_on
 from kgdbrig.build import Kernel
+from kgdbrig.hwbp import PerfEvent
 from kgdbrig.machine import INSTRUCTION_NS
 from kgdbrig.target import Target
 from test_kgdbts import HARDWARE_TESTS, kgdbts
@@ -97,6 +98,22 @@ def test_set_while_another_is_armed(boot: Boot, fixes_kernel: Kernel) -> None:
         target.trigger.finish()
 
 
+def test_a_hit_is_forgotten(fixed: Target) -> None:
+    """What perf counts in the task that was stopped is no hit of the debugger's, which has nothing set any more."""
+    gdb = fixed.attach_gdb()
+    gdb.command("watch panic_timeout")
+    fixed.resume(gdb)
+    fixed.console.start(WRITE.format(9))
+    assert "received signal SIGTRAP" in gdb.wait_stop()
+    gdb.command("delete")
+    gdb.resume()
+    fixed.console.finish()
+    with PerfEvent(fixed.console, fixed.kernel.symbol("panic_timeout"), 4) as event:
+        # The shell itself writes, again.
+        fixed.console.run(WRITE.format(7), check=True)
+        assert event.counts() == [1]
+
+
 def test_a_cpu_that_stops_as_it_goes_and_comes(boot: Boot, fixes_kernel: Kernel) -> None:
     """At its own store to __cpu_online_mask, which the number of CPUs does not follow yet: the other one is held."""
     target = boot(kernel=fixes_kernel, smp=2, starts_cpus=True)
@@ -128,3 +145,17 @@ def test_kdb_says_that_it_switched(boot: Boot, fixes_kernel: Kernel) -> None:
         assert re.search(rf"on processor {cpu} due to cpu switch", kdb.command(f"cpu {cpu}"))
     kdb.go()
     target.console.finish()
+
+
+def test_what_kdb_clears_is_disarmed(fixed: Target) -> None:
+    """Where gdb's stub has the line, kdb's breakpoint is armed as it is cleared."""
+    kdb = fixed.attach_kdb()
+    kdb.command("bph panic_timeout dataw 4")
+    kdb.to_gdb()
+    answer = kdb.packet(f"qRcmd,{b'bc *'.hex()}")
+    while answer != "OK":
+        answer = kdb.receive_packet()
+    kdb.send_packet("c")
+    fixed.back()
+    fixed.console.run(WRITE.format(9), check=True)
+    fixed.expect_armed(0)
