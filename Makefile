@@ -11,6 +11,7 @@ MACHINE ?= qemu
 KERNEL_SRC ?=
 SERIES ?=
 PART ?=
+FIX ?=
 K ?=
 # One more than there are CPUs: a test waits for gdb, or for a lock, now and then.
 JOBS ?= $(shell expr $$(nproc) + 1)
@@ -27,7 +28,7 @@ named = $(if $(filter-out file,$(origin $(1))),$($(1)))
 SOURCE_PACKAGES = $(if $(KERNEL_SRC),,$(filter linux-source-6.%,$(addprefix linux-source-,$(or $(KVER),6.1 6.12))))
 
 .DEFAULT_GOAL := help
-.PHONY: help deps demo compare gdb console kernel test test-host test-debug soak endurance fuzz series check clean clean-cache
+.PHONY: help deps demo compare gdb console kernel test test-all test-host test-debug test-fixes soak endurance fuzz series check clean clean-cache
 
 help: ## list the targets
 	@echo 'Targets:'
@@ -35,6 +36,7 @@ help: ## list the targets
 	@echo
 	@echo 'Variables: KVER=$(KVER) ARCH=$(ARCH) STOCK=1 (without our patches) KERNEL_SRC=PATH (a tree of your own)'
 	@echo '           PART=fixes|feature|kdb|extra (of the series; default: all), SERIES=PART (a kernel with it up to there)'
+	@echo '           FIX=NAME.patch (only this one in test-fixes)'
 	@echo '           MACHINE=$(MACHINE) (qemu; or bochs: its debug registers do what those of a processor do)'
 	@echo '           K=EXPR (run the tests that match, as pytest -k), JOBS=N (so many tests at a time)'
 	@echo '           N=NUMBER (of accesses, of times), SEED=NUMBER, PARALLEL=1 (a thread for each CPU), CONFIG=default (endurance without'
@@ -64,12 +66,21 @@ test: export ARCH := $(call named,ARCH)
 test: deps ## run every test, on every kernel unless KVER or ARCH name one (K, JOBS)
 	@$(PYTEST) -n $(JOBS) --dist loadgroup test-rig/tests/host test-rig/tests/guest $(if $(K),-k '$(K)')
 
+test-all: export KVER := $(call named,KVER)
+test-all: export ARCH := $(call named,ARCH)
+test-all: export TEST_ALL := 1
+test-all: deps ## as test, with what that leaves out: the fixes alone on every version, the debug kernel (K, JOBS)
+	@$(PYTEST) -n $(JOBS) --dist loadgroup test-rig/tests $(if $(K),-k '$(K)')
+
 test-debug: export KVER := $(call named,KVER)
 test-debug: deps ## run the tests that want a kernel with lockdep and KASAN: a short endurance (KVER, K)
 	@$(PYTEST) -n $(JOBS) test-rig/tests/debug $(if $(K),-k '$(K)')
 
 test-host: deps ## run the tests that need no guest: packets and plans, under sanitizers
 	@$(PYTEST) test-rig/tests/host $(if $(K),-k '$(K)')
+
+test-fixes: deps ## see that the test of each fix fails on a kernel without just that fix (KVER, FIX: builds each of them)
+	@$(RIG) test-fixes --kernel $(KVER) --arch $(ARCH) $(FIX)
 
 soak: deps ## N random accesses (default 20000) over random watchpoints, judged by the oracle (KVER, SEED, PARALLEL)
 	@$(RIG) soak --kernel $(KVER) --arch $(ARCH) $(if $(N),--accesses $(N)) $(if $(SEED),--seed $(SEED)) $(if $(PARALLEL),--parallel)

@@ -154,6 +154,15 @@ def _check(options: argparse.Namespace) -> int:
     return 0 if run(options.kernel, options.arch, say, again=options.again) else 1
 
 
+def _test_fixes(options: argparse.Namespace) -> int:
+    from kgdbrig.fixes import run
+
+    def say(line: str) -> None:
+        print(line, flush=True)
+
+    return 0 if run(options.kernel, options.arch, options.fix, say) else 1
+
+
 def _clean_cache(_options: argparse.Namespace) -> int:
     import shutil
 
@@ -243,6 +252,13 @@ def _parser() -> argparse.ArgumentParser:
     command = commands.add_parser("check", parents=[kernel], help="run checkpatch, sparse and builds on the series")
     command.add_argument("--again", action="store_true", help="also when they passed before and nothing has changed")
     command.set_defaults(run=_check)
+    command = commands.add_parser("test-fixes", parents=[kernel],
+                                  help="see that the test of each fix fails on a kernel without that fix",
+                                  description="Builds a kernel with the fixes of the series alone, and for each of them "
+                                  "one without it, and runs the fix's test (kgdbrig/fixes.py) on both. Ends with 0 when "
+                                  "each test passes on the one and fails on the other.")
+    command.add_argument("fix", metavar="NAME.patch", nargs="*", help="only these fixes (default: all of the version)")
+    command.set_defaults(run=_test_fixes)
     command = commands.add_parser("console", help="connect this terminal to a guest's console")
     command.add_argument("socket", nargs="?", type=Path, help="console socket (default: that of the newest machine)")
     command.set_defaults(run=_console)

@@ -23,6 +23,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 from kgdbrig import arches, build, machine, paths, source  # noqa: E402
 from kgdbrig.build import Kernel  # noqa: E402
 from kgdbrig.endurance import complaints  # noqa: E402
+from kgdbrig.hooks import PARTS  # noqa: E402
 from kgdbrig.target import Target  # noqa: E402
 
 #: A factory of booted targets, each ended with its test; see Target's arguments.
@@ -64,14 +65,14 @@ class Platform:
 _one_platform = functools.cache(Platform)
 
 
-def platforms(*, i386: bool = False, one_version: bool = False) -> list[Platform]:
+def platforms(*, i386: bool = False, one_version: bool = False, rest_in_test_all: bool = False) -> list[Platform]:
     """What is to be tested: KVER and ARCH from the environment, or all there is.
 
     On i386 only the tests marked so, on the one version that is supported there.
     """
     versions = os.environ.get("KVER", "").split() or list(source.VERSIONS)
     arches_ = os.environ.get("ARCH", "").split() or list(arches.ARCHES)
-    if one_version:
+    if one_version or (rest_in_test_all and not os.environ.get("TEST_ALL")):
         versions = [ONE_VERSION if ONE_VERSION in versions else versions[0]]
         i386 = False
     found = [_one_platform(version, "x86_64") for version in versions if "x86_64" in arches_]
@@ -80,9 +81,16 @@ def platforms(*, i386: bool = False, one_version: bool = False) -> list[Platform
     return found
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    group = parser.getgroup("rig", "the kernel under test")
+    group.addoption("--series", choices=PARTS, default=PARTS[-1], help="has the series up to and including this part")
+    group.addoption("--without", metavar="NAME.patch", action="append", default=[], help="lacks this hook of the series")
+
+
 def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", "i386: a test that also runs on a 32-bit kernel")
     config.addinivalue_line("markers", "one_version: a test that one version is enough for, and no 32-bit kernel")
+    config.addinivalue_line("markers", "rest_in_test_all: a test that runs on one version, and with TEST_ALL on all")
     told = _worker_input(config)
     config.stash[_states] = Path(told["states"] if told else tempfile.mkdtemp(prefix="rig-states-"))
 
@@ -104,7 +112,8 @@ def _worker_input(config: pytest.Config) -> dict[str, Any] | None:
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     if "platform" in metafunc.fixturenames:
-        marked = {mark: metafunc.definition.get_closest_marker(mark) is not None for mark in ("i386", "one_version")}
+        marked = {mark: metafunc.definition.get_closest_marker(mark) is not None
+                  for mark in ("i386", "one_version", "rest_in_test_all")}
         marked["i386"] &= _BOCHS not in metafunc.fixturenames
         metafunc.parametrize("platform", platforms(**marked), ids=str, scope="session")
 
@@ -143,9 +152,10 @@ def built(request: pytest.FixtureRequest) -> Build:
 
 
 @pytest.fixture(scope="session")
-def kernel(platform: Platform, built: Build) -> Kernel:
-    """The patched kernel, built if it is not in the cache."""
-    return built(platform.version, platform.arch)
+def kernel(request: pytest.FixtureRequest, platform: Platform, built: Build) -> Kernel:
+    """The patched kernel, or what --series and --without ask for; built if it is not in the cache."""
+    return built(platform.version, platform.arch, series=request.config.option.series,
+                 without=request.config.option.without)
 
 
 @pytest.fixture(scope="session")
@@ -163,9 +173,9 @@ def stock_kernel(platform: Platform, built: Build) -> Kernel:
 
 
 @pytest.fixture(scope="session")
-def fixes_kernel(platform: Platform, built: Build) -> Kernel:
-    """An otherwise stock kernel with the fixes of the series."""
-    return built(platform.version, platform.arch, series="fixes")
+def fixes_kernel(request: pytest.FixtureRequest, platform: Platform, built: Build) -> Kernel:
+    """An otherwise stock kernel with the fixes of the series, but for those that --without names."""
+    return built(platform.version, platform.arch, series="fixes", without=request.config.option.without)
 
 
 #: Gives the kernel with the fixes of the series but for those that are named ("NAME.patch").
@@ -181,9 +191,10 @@ def fixes_without(platform: Platform, built: Build) -> Without:
 
 
 @pytest.fixture(scope="session")
-def debug_kernel(platform: Platform, built: Build) -> Kernel:
-    """The patched kernel with lockdep and KASAN (configs/debug.config)."""
-    return built(platform.version, platform.arch, config="debug")
+def debug_kernel(request: pytest.FixtureRequest, platform: Platform, built: Build) -> Kernel:
+    """As `kernel`, with lockdep and KASAN (configs/debug.config)."""
+    return built(platform.version, platform.arch, config="debug", series=request.config.option.series,
+                 without=request.config.option.without)
 
 
 @pytest.fixture(scope="session")

@@ -38,6 +38,16 @@ def killed_by_a_machine_check(target: Target) -> None:
     assert target.console.status == 128 + 7, "SIGBUS was due"
 
 
+def test_perf_hits_afterwards(boot: Boot) -> None:
+    target = boot(cpu=CPU)
+    prepare(target)
+    with PerfEvent(target.console, target.trigger.address(0), 4) as event:
+        target.trigger.run("write", size=4, offset=0, value=1)
+        killed_by_a_machine_check(target)
+        target.trigger.run("write", size=4, offset=0, value=2)
+        assert event.counts() == [2]
+
+
 def test_perf_and_kgdb_hit_afterwards(boot: Boot) -> None:
     target = boot(cpu=CPU)
     prepare(target)

@@ -42,7 +42,8 @@ def test_no_breakpoint_where_the_kernel_patches(target: Target, place: Place, sw
     patched.do(switch)
     patched.do("run")
     assert patched.count(counted) == 1
-    assert answer == f"E.{why}"
+    # The fixes alone tell only the log why.
+    assert answer.startswith("E") if target.kernel.series == "fixes" else answer == f"E.{why}"
     assert why in target.kernel_log("No breakpoint at")
 
     # What is behind it is nobody's.
