@@ -86,6 +86,12 @@ FIXES: dict[str, Shown | Prepares] = {
         Shown("guest/test_fixes.py::test_set_while_another_is_armed"),
     "x86-nmi-refuse-breakpoints-on-what-its-entry-uses.patch":
         Shown("guest/test_freed_memory.py::test_perf_is_refused_what_the_entries_use"),
+    "x86-hw_breakpoint-refuse-what-mitigations-use-on-entry.patch":
+        Shown("guest/test_freed_memory.py::test_perf_is_refused_what_the_entries_use"),
+    "x86-hw_breakpoint-refuse-what-nmi-switches-stacks-by.patch":
+        Shown("guest/test_freed_memory.py::test_perf_is_refused_what_the_entries_use"),
+    "x86-hw_breakpoint-refuse-the-call-depth.patch":
+        Shown("debug/test_mitigations.py::test_perf_is_refused_the_call_depth"),
     "kdb-check-hardware-breakpoints-without-writing.patch":
         Shown("guest/test_kdb_breakpoints.py::test_setting_one_writes_nothing"),
     "kdb-remove-a-breakpoint-that-is-cleared.patch":

@@ -198,6 +198,13 @@ def debug_kernel(request: pytest.FixtureRequest, platform: Platform, built: Buil
 
 
 @pytest.fixture(scope="session")
+def mitigated_kernel(request: pytest.FixtureRequest, platform: Platform, built: Build) -> Kernel:
+    """As `kernel`, with every mitigation (configs/mitigations.config)."""
+    return built(platform.version, platform.arch, config="mitigations", series=request.config.option.series,
+                 without=request.config.option.without)
+
+
+@pytest.fixture(scope="session")
 def states(request: pytest.FixtureRequest) -> Path:
     """Where the states of booted machines are kept, for the next test that wants one like it, in whichever process."""
     return request.config.stash[_states]
