@@ -29,6 +29,9 @@ _LIFT = "x86-ftrace-lift-kgdb-breakpoints.patch"
 _ONLINE = "kgdb-wait-for-the-cpus-that-are-online.patch"
 _NO_OOPS = "kdb-a-breakpoint-of-gdb-is-no-oops.patch"
 
+#: What goes on top of _TAKE_ONLY.
+_ON_TAKE_ONLY = (_FORGET, "x86-debugreg-keep-what-the-debugger-changed.patch")
+
 
 @dataclass(frozen=True)
 class Shown:
@@ -67,13 +70,13 @@ FIXES: dict[str, Shown | Prepares] = {
     "x86-alternatives-poke-without-the-lock.patch":
         Shown("debug/test_lockdep.py::test_kgdbts_with_lockdep_and_kasan"),
     "kgdb-leave-text-that-others-wrote.patch":
-        Shown("guest/test_patched_text.py::test_what_was_written_over_a_breakpoint_stays", (_LIFT, _TAKE_ONLY, _FORGET)),
+        Shown("guest/test_patched_text.py::test_what_was_written_over_a_breakpoint_stays", (_LIFT, _TAKE_ONLY, *_ON_TAKE_ONLY)),
     "kgdb-refuse-patched-text.patch":
-        Shown("guest/test_patched_text.py::test_no_breakpoint_where_the_kernel_patches", (_LIFT, _TAKE_ONLY, _FORGET)),
+        Shown("guest/test_patched_text.py::test_no_breakpoint_where_the_kernel_patches", (_LIFT, _TAKE_ONLY, *_ON_TAKE_ONLY)),
     _LIFT:
-        Shown("guest/test_patched_text.py::test_ftrace_patches_under_a_breakpoint", (_TAKE_ONLY, _FORGET)),
+        Shown("guest/test_patched_text.py::test_ftrace_patches_under_a_breakpoint", (_TAKE_ONLY, *_ON_TAKE_ONLY)),
     _TAKE_ONLY:
-        Shown("guest/test_patched_text.py::test_mmiotrace_after_a_step", (_FORGET,)),
+        Shown("guest/test_patched_text.py::test_mmiotrace_after_a_step", _ON_TAKE_ONLY),
     _FORGET:
         Shown("guest/test_fixes.py::test_a_hit_is_forgotten"),
     "x86-power-restore-debug-registers.patch":
