@@ -46,7 +46,7 @@ static __always_inline bool on_db_stack(struct pt_regs *regs)
  */
 bool kgdb_nmi_begin(struct pt_regs *regs)
 {
-	if (this_cpu_read(cpu_db_depth) != 1 ||
+	if (db_depth() != 1 ||
 	    this_cpu_read(kgdb_db.entered) ||
 	    READ_ONCE(kgdb_active.counter) != -1 || on_db_stack(regs))
 		return false;

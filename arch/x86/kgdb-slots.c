@@ -315,7 +315,7 @@ static bool hit_in_flight(void)
 	if (this_cpu_read(kgdb_db.unread))
 		return true;
 	/* Without an NMI, #DB is delivered before anybody gets here */
-	if (!this_cpu_read(cpu_db_depth))
+	if (!db_depth())
 		return false;
 	get_debugreg(dr6, 6);
 	return dr6 & this_cpu_read(kgdb_db.regs);
@@ -367,9 +367,9 @@ static void arm(void)
 	if (this_cpu_read(kgdb_db.entered))
 		return;
 	/* The handler that has DR7 cleared restores it from cpu_dr7 */
-	if (this_cpu_read(cpu_db_depth)) {
+	if (db_depth()) {
 		if (this_cpu_read(kgdb_db.nmi_armed) &&
-		    this_cpu_read(cpu_db_depth) == 1)
+		    db_depth() == 1)
 			set_debugreg(this_cpu_read(kgdb_db.own) | DR7_FIXED, 7);
 		return;
 	}
