@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import itertools
 import re
+from collections.abc import Sequence
 from types import TracebackType
 from typing import Literal
 
@@ -16,18 +17,20 @@ _numbers = itertools.count()
 
 
 class PerfEvent:
-    """A perf event on each CPU that counts the accesses to a kernel address; a context manager.
+    """A perf event on each CPU, or on some, that counts the accesses to a kernel address; a context manager.
 
     RigError when perf refuses it: the message ends with perf's reason.
     """
 
-    def __init__(self, console: Console, address: int, length: int, kind: Literal["r", "w", "rw", "x"] = "w") -> None:
+    def __init__(self, console: Console, address: int, length: int, kind: Literal["r", "w", "rw", "x"] = "w",
+                 cpus: Sequence[int] = ()) -> None:
         self._console = console
+        where = "".join(f" {cpu}" for cpu in cpus)
         self._ask, self._answer = (f"/tmp/hwbp-{next(_numbers)}.{end}" for end in ("in", "out"))
         # Both ends of both fifos stay open on the program's side: nobody waits for the other to open his. One that
         # failed keeps its last word there until a line comes.
         console.run(f"mkfifo {self._ask} {self._answer}", check=True)
-        console.run(f"( {{ hwbp perf {address:#x} {length} {kind} || read x; }} 0<>{self._ask} 1<>{self._answer} & )",
+        console.run(f"( {{ hwbp perf {address:#x} {length} {kind}{where} || read x; }} 0<>{self._ask} 1<>{self._answer} & )",
                     check=True)
         said = console.run(f"read l < {self._answer}; echo \"$l\"").strip()
         if said != "ready":

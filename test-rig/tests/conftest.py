@@ -127,6 +127,17 @@ def _platform(item: pytest.Item) -> str:
         hasattr(item, "callspec") else ""
 
 
+#: Gives the numbers below one, or some of them where not everything is to be tested.
+Stride = Callable[[int], range]
+
+
+@pytest.fixture
+def stride() -> Stride:
+    """stride(count) gives each number below count in `make test-all`, and every 37th in `make test`."""
+    step = 1 if os.environ.get("RIG_TEST_ALL") else 37
+    return lambda count: range(0, count, step)
+
+
 #: Gives the kernel that build.build() with these arguments gives, and shows how far a build is.
 Build = Callable[..., Kernel]
 
