@@ -32,7 +32,7 @@ class PerfEvent:
         console.run(f"mkfifo {self._ask} {self._answer}", check=True)
         console.run(f"( {{ hwbp perf {address:#x} {length} {kind}{where} || read x; }} 0<>{self._ask} 1<>{self._answer} & )",
                     check=True)
-        said = console.run(f"read l < {self._answer}; echo \"$l\"").strip()
+        said = self._said(f"read l < {self._answer}; echo \"$l\"")
         if said != "ready":
             console.run(f"echo > {self._ask}; rm {self._ask} {self._answer}")
             raise RigError(f"no perf event at {address:#x}: {said}")
@@ -57,7 +57,11 @@ class PerfEvent:
         self._console.run(f"rm {self._ask} {self._answer}")
 
     def _request(self, line: str) -> str:
-        return self._console.run(f"echo {line} > {self._ask}; read l < {self._answer}; echo \"$l\"", check=True).strip()
+        return self._said(f"echo {line} > {self._ask}; read l < {self._answer}; echo \"$l\"")
+
+    def _said(self, command: str) -> str:
+        """The program's answer: the last line, since the kernel may have said something while the shell waited for it."""
+        return self._console.run(command, check=True).strip().rpartition("\n")[2]
 
 
 def watch_own_variable(user: Literal["task", "ptrace"], stores: int, *, length: int = 4, then: str = "") -> str:
