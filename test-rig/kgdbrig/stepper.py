@@ -126,10 +126,49 @@ class Stepper:
         self._select(cpu)
         return int.from_bytes(bytes.fromhex(self._rsp.request(f"p{_REGISTERS[name]:x}")), "little")
 
+    def execute(self, cpu: int, code: bytes, rax: int) -> int:
+        """Have one CPU execute an instruction that is not its next, and no other any; its PC then.
+
+        It stands where the next one was meanwhile.  The CPU is where it was then, but for a jump.
+        """
+        saved = {name: self.register(cpu, name) for name in ("rax", "rip")}
+        at = saved["rip"]
+        text = self._rsp.read_memory(at, len(code))
+        self._ok(f"M{at:x},{len(code):x}:{code.hex()}")
+        self._set(cpu, rax=rax)
+        pc = self.step(cpu)
+        self._ok(f"M{at:x},{len(text):x}:{text.hex()}")
+        self._set(cpu, rax=saved["rax"])
+        if pc == at + len(code):
+            self._set(cpu, rip=at)
+        return pc
+
+    def set_debug_register(self, cpu: int, number: int, value: int) -> None:
+        """Have a CPU write DR0 to DR3, or DR7 (Intel SDM vol. 2B, "MOV - Move to/from Debug Registers"), from RAX."""
+        self.execute(cpu, bytes([0x0f, 0x23, 0xc0 | number << 3]), value)
+
+    def call(self, cpu: int, function: int) -> None:
+        """Have one CPU call a function without arguments where it is, and no other run.
+
+        That is a place with nothing below the stack pointer that is in use, as anywhere in the kernel.
+        """
+        saved = {name: self.register(cpu, name) for name in _REGISTERS}
+        # call *%rax
+        code = bytes([0xff, 0xd0])
+        if (pc := self.execute(cpu, code, function)) != function:
+            raise RigError(f"a call of {function:#x} has led CPU {cpu} to {pc:#x}")
+        self.run_to(saved["rip"] + len(code), cpu=cpu)
+        self._set(cpu, **saved)
+
     def read(self, cpu: int, address: int, size: int) -> int:
         """A number in memory, as the CPU would read it."""
         self._select(cpu)
         return int.from_bytes(self._rsp.read_memory(address, size), "little")
+
+    def _set(self, cpu: int, **values: int) -> None:
+        self._select(cpu)
+        for name, value in values.items():
+            self._ok(f"P{_REGISTERS[name]:x}={value.to_bytes(8, 'little').hex()}")
 
     def _select(self, cpu: int) -> None:
         if self._selected != cpu:

@@ -167,11 +167,11 @@ class Bench:
 
     def expect_registers(self) -> None:
         """Each CPU has just what is to be watched in its registers, wherever."""
-        wanted = [sorted(map(self._register, self.watched + (self.foreign if cpu == CPU else [])))
+        wanted = [sorted(map(self.register, self.watched + (self.foreign if cpu == CPU else [])))
                   for cpu in range(self.target.smp)]
         if not self.foreign:
             self.target.expect_armed(len(self.watched))
-        found = [sorted(_enabled(registers)) for registers in self.target.machine.debug_registers()]
+        found = [sorted(enabled(registers)) for registers in self.target.machine.debug_registers()]
         assert found == wanted, f"the registers have (address, type, length) {found}, and should have {wanted}"
 
     def expect_hits(self, *gone: Watch) -> None:
@@ -194,20 +194,22 @@ class Bench:
     def _packet(self, watch: Watch) -> str:
         return f"{watch.kind[1]},{self.base + watch.offset:x},{watch.size}"
 
-    def _register(self, watch: Watch) -> tuple[int, int, int]:
+    def register(self, watch: Watch) -> tuple[int, int, int]:
+        """What enabled() says of a register that has this."""
         return self.base + watch.offset, _TYPES[watch.kind], _LENGTHS[watch.size]
 
 
-def _enabled(registers: dict[str, int]) -> list[tuple[int, int, int]]:
+def enabled(registers: dict[str, int]) -> list[tuple[int, int, int]]:
+    """The address, type and length (as DR7 has them) of each register that is enabled."""
     dr7 = registers["DR7"]
     return [(registers[f"DR{number}"], dr7 >> 16 + 4 * number & 3, dr7 >> 18 + 4 * number & 3)
             for number in range(4) if dr7 >> 2 * number & 3]
 
 
 @contextlib.contextmanager
-def bench(boot: Boot, *watched: Watch) -> Iterator[Bench]:
+def bench(boot: Boot, *watched: Watch, hypervisor: bool = False) -> Iterator[Bench]:
     """A booted one, with these set one after another, in slots that follow each other."""
-    target = boot(smp=2, append=f"isolcpus={CPU} irqaffinity={MASTER}", hypervisor=False)
+    target = boot(smp=2, append=f"isolcpus={CPU} irqaffinity={MASTER}", hypervisor=hypervisor)
     prepare(target)
     with Stepper(target.machine) as stepper:
         stepper.go()
