@@ -27,7 +27,7 @@ named = $(if $(filter-out file,$(origin $(1))),$($(1)))
 SOURCE_PACKAGES = $(if $(KERNEL_SRC),,$(filter linux-source-6.%,$(addprefix linux-source-,$(or $(KVER),6.1 6.12))))
 
 .DEFAULT_GOAL := help
-.PHONY: help deps demo compare gdb console kernel test test-host test-debug soak endurance fuzz series check clean clean-cache
+.PHONY: help deps demo compare gdb console kernel test test-all test-host test-debug soak endurance fuzz series check clean clean-cache
 
 help: ## list the targets
 	@echo 'Targets:'
@@ -63,6 +63,10 @@ test: export KVER := $(call named,KVER)
 test: export ARCH := $(call named,ARCH)
 test: deps ## run every test, on every kernel unless KVER or ARCH name one (K, JOBS)
 	@$(PYTEST) -n $(JOBS) --dist loadgroup test-rig/tests/host test-rig/tests/guest $(if $(K),-k '$(K)')
+
+# A variable of the target's goes to what it needs as well.
+test-all: export RIG_TEST_ALL := 1
+test-all: test ## the same, with each instruction where 'make test' takes a dozen of a window: most of an hour (K, KVER, JOBS)
 
 test-debug: export KVER := $(call named,KVER)
 test-debug: deps ## run the tests that want a kernel with lockdep and KASAN: a short endurance (KVER, K)
