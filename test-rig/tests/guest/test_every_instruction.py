@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import pytest
 
 from conftest import Boot, Stride
-from kgdbrig.hwbp import PerfEvent
+from kgdbrig.hwbp import PerfEvent, hits, watch_own_variable
 from windows import CPU, Bench, Watch, bench
 
 HIT, OTHER, PERFS = Watch(0), Watch(64), Watch(256)
@@ -144,13 +144,13 @@ def test_a_hit_whose_register_goes_to_another(boot: Boot, stride: Stride) -> Non
 @pytest.mark.parametrize("change", [REPLACED, FIRST_AND_LAST], ids=str)
 def test_the_way_out_of_a_hit(boot: Boot, stride: Stride, change: Change) -> None:
     """From where CPU 1 has let go of the debugger that it was master of to where it was interrupted by #DB."""
-    hits = Watch(512)
-    with bench(boot, hits) as it:
+    stays = Watch(512)
+    with bench(boot, stays) as it:
         turns = Turns(it, change)
 
         def begin() -> int:
-            it.start_store(hits)
-            it.expect_hit(hits, it.rsp.wait_stop())
+            it.start_store(stays)
+            it.expect_hit(stays, it.rsp.wait_stop())
             behind = it.rsp.read_pc()
             it.arm(it.symbol("kgdb_watch_leave"))
             it.proceed()
@@ -240,6 +240,26 @@ def test_a_debug_exception_of_nobody_s(boot: Boot, stride: Stride, change: Chang
             turns.change()
             it.proceed()
             it.target.console.finish()
+            turns.expect_right()
+
+
+@pytest.mark.parametrize("change", [REPLACED, FIRST_AND_LAST], ids=str)
+def test_a_debug_exception_from_user_mode(boot: Boot, stride: Stride, change: Change) -> None:
+    """A task's own watchpoint: the kernel leaves the registers armed in that #DB."""
+    with bench(boot) as it:
+        turns = Turns(it, change)
+
+        def begin() -> int:
+            it.arm(it.symbol("asm_exc_debug"))
+            it.target.console.start(f"taskset {1 << CPU:x} {watch_own_variable('task', 1)}")
+            it.arrive()
+            return it.return_address()
+
+        for _ in each(it, begin, stride):
+            assert it.round_up()
+            turns.change()
+            it.proceed()
+            assert hits(it.target.console.finish()) == 1
             turns.expect_right()
 
 
