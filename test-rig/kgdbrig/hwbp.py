@@ -28,11 +28,11 @@ class PerfEvent:
         where = "".join(f" {cpu}" for cpu in cpus)
         self._ask, self._answer = (f"/tmp/hwbp-{next(_numbers)}.{end}" for end in ("in", "out"))
         # Both ends of both fifos stay open on the program's side: nobody waits for the other to open his. One that
-        # failed keeps its last word there until a line comes.
-        console.run(f"mkfifo {self._ask} {self._answer}", check=True)
-        console.run(f"( {{ hwbp perf {address:#x} {length} {kind}{where} || read x; }} 0<>{self._ask} 1<>{self._answer} & )",
-                    check=True)
-        said = self._said(f"read l < {self._answer}; echo \"$l\"")
+        # failed keeps its last word there until a line comes.  One line: nothing is typed while the event is made.
+        said = self._said(
+            f"mkfifo {self._ask} {self._answer}; "
+            f"( {{ hwbp perf {address:#x} {length} {kind}{where} || read x; }} 0<>{self._ask} 1<>{self._answer} & ); "
+            f"read l < {self._answer}; echo \"$l\"")
         if said != "ready":
             console.run(f"echo > {self._ask}; rm {self._ask} {self._answer}")
             raise RigError(f"no perf event at {address:#x}: {said}")
