@@ -58,20 +58,31 @@ class Turns:
         self._it.expect_hits(*self.gone)
 
 
-def each(it: Bench, begin: Callable[[], int], stride: Stride, passes: int = 1) -> Iterator[None]:
-    """CPU 1 held at one instruction after another of a window.
+def each(it: Bench, begin: Callable[[], int], change: Change, stride: Stride) -> Iterator[None]:
+    """CPU 1 held at one instruction after another of a window, at each with every table of the change.
 
     begin() has it held at the first, and returns where it is when it has left
-    the window.  Each instruction comes `passes` times.
+    the window.  What is armed decides which way it takes.
     """
-    path = it.path(until=begin())
-    it.at(len(path) - 1, path)
-    yield
-    for number in stride(len(path) - 1):
-        for _ in range(passes):
-            begin()
-            it.stepper.follow(CPU, path, number)
-            it.at(number, path)
+    paths: dict[tuple[Watch, ...], list[int]] = {}
+
+    def hold(number: int) -> None:
+        behind = begin()
+        table = tuple(it.watched)
+        if table not in paths:
+            paths[table] = it.path(until=behind)
+            number = len(paths[table]) - 1
+        else:
+            it.stepper.follow(CPU, paths[table], number)
+        it.at(number, paths[table])
+
+    for _ in change.tables:
+        hold(0)
+        yield
+    assert len(paths) == len(change.tables)
+    for number in stride(min(map(len, paths.values())) - 1):
+        for _ in change.tables:
+            hold(number)
             yield
 
 
@@ -157,7 +168,7 @@ def test_the_way_out_of_a_hit(boot: Boot, stride: Stride, change: Change) -> Non
             it.arrive()
             return behind
 
-        for _ in each(it, begin, stride):
+        for _ in each(it, begin, change, stride):
             it.round_up()
             turns.change()
             it.proceed()
@@ -184,7 +195,7 @@ def test_the_way_out_of_a_round_up(boot: Boot, stride: Stride, change: Change) -
             it.arrive()
             return access
 
-        for _ in each(it, begin, stride):
+        for _ in each(it, begin, change, stride):
             assert it.round_up(comes_at=access)
             turns.change()
             it.proceed()
@@ -212,7 +223,7 @@ def test_a_hit_of_perf_s(boot: Boot, stride: Stride, change: Change) -> None:
                 it.arrive()
                 return it.return_address()
 
-            for _ in each(it, begin, stride):
+            for _ in each(it, begin, change, stride):
                 assert it.round_up()
                 turns.change()
                 it.proceed()
@@ -235,7 +246,7 @@ def test_a_debug_exception_of_nobody_s(boot: Boot, stride: Stride, change: Chang
             it.arrive()
             return behind
 
-        for _ in each(it, begin, stride):
+        for _ in each(it, begin, change, stride):
             assert it.round_up()
             turns.change()
             it.proceed()
@@ -255,7 +266,7 @@ def test_a_debug_exception_from_user_mode(boot: Boot, stride: Stride, change: Ch
             it.arrive()
             return it.return_address()
 
-        for _ in each(it, begin, stride):
+        for _ in each(it, begin, change, stride):
             assert it.round_up()
             turns.change()
             it.proceed()
@@ -289,7 +300,7 @@ def test_perf_changes_a_register(boot: Boot, stride: Stride, function: str, chan
             it.arrive()
             return it.return_address()
 
-        for _ in each(it, begin, stride):
+        for _ in each(it, begin, change, stride):
             assert it.round_up()
             turns.change()
             it.proceed()
