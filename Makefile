@@ -69,7 +69,7 @@ test: deps ## run every test, on every kernel unless KVER or ARCH name one (K, J
 test-all: export KVER := $(call named,KVER)
 test-all: export ARCH := $(call named,ARCH)
 test-all: export TEST_ALL := 1
-test-all: deps ## as test, with what that leaves out: the fixes alone on every version, the debug kernel (K, JOBS)
+test-all: deps ## as test, with what that leaves out: each instruction of a window, the fixes on every version, the debug kernels (K, JOBS)
 	@$(PYTEST) -n $(JOBS) --dist loadgroup test-rig/tests $(if $(K),-k '$(K)')
 
 test-debug: export KVER := $(call named,KVER)

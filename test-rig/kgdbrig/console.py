@@ -123,6 +123,10 @@ class Console:
         echo, _, output = before.rpartition(f"{self._mark}=$?")
         return (output or echo).replace("\r", "").lstrip("\n")
 
+    def press(self, text: str) -> None:
+        """Type something beside what the shell is told, for the kernel to take."""
+        self._send(text)
+
     def expect(self, pattern: str, timeout: float = 30) -> re.Match[str]:
         """Wait for a regular expression in what is not yet consumed, and consume up to its end."""
         return self._await(pattern, timeout, f"{pattern!r} on the console")[0]

@@ -131,6 +131,11 @@ class Target:
         else:
             self.console.expect("sysrq: DEBUG|Entering kdb")
 
+    def press_break(self) -> None:
+        """Have the kernel enter KGDB by SysRq-g from its console's interrupt, whatever the shell does; QEMU only."""
+        self.machine.qmp().command("chardev-send-break", id="console")
+        self.console.press("g")
+
     def back(self, timeout: float = 30) -> None:
         """Wait until the shell that broke in is at its prompt again."""
         self.console.finish(timeout)

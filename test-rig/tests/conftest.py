@@ -138,6 +138,19 @@ def _platform(item: pytest.Item) -> str:
         hasattr(item, "callspec") else ""
 
 
+#: Gives the numbers below one, or some of them where not everything is to be tested.
+Stride = Callable[[int], range]
+
+#: How many those are.
+_STRIDES = 12
+
+
+@pytest.fixture
+def stride() -> Stride:
+    """stride(count) gives each number below count in `make test-all`, and 12 of them, or some more, in `make test`."""
+    return lambda count: range(0, count, 1 if os.environ.get("TEST_ALL") else max(1, count // _STRIDES))
+
+
 #: Gives the kernel that build.build() with these arguments gives, and shows how far a build is.
 Build = Callable[..., Kernel]
 
