@@ -45,7 +45,7 @@ class BuildError(RigError):
 
 
 class MachineError(RigError):
-    """The emulator did not start, ended early, or did not answer."""
+    """QEMU did not start, ended early, or did not answer."""
 
 
 class QmpError(MachineError):
