@@ -7,7 +7,11 @@
 KVER ?= 6.12
 ARCH ?= x86_64
 STOCK ?=
+MACHINE ?= qemu
 KERNEL_SRC ?=
+SERIES ?=
+PART ?=
+FIX ?=
 K ?=
 # One more than there are CPUs: a test waits for gdb, or for a lock, now and then.
 JOBS ?= $(shell expr $$(nproc) + 1)
@@ -24,13 +28,16 @@ named = $(if $(filter-out file,$(origin $(1))),$($(1)))
 SOURCE_PACKAGES = $(if $(KERNEL_SRC),,$(filter linux-source-6.%,$(addprefix linux-source-,$(or $(KVER),6.1 6.12))))
 
 .DEFAULT_GOAL := help
-.PHONY: help deps demo compare gdb console kernel test test-host test-debug soak endurance fuzz series check clean clean-cache
+.PHONY: help deps demo compare gdb console kernel test test-all test-host test-debug test-fixes soak endurance fuzz series check clean clean-cache
 
 help: ## list the targets
 	@echo 'Targets:'
 	@sed -n 's/^\([a-z-]*\):[^#]*## \(.*\)/  \1\t\2/p' $(firstword $(MAKEFILE_LIST)) | expand -t 16
 	@echo
 	@echo 'Variables: KVER=$(KVER) ARCH=$(ARCH) STOCK=1 (without our patches) KERNEL_SRC=PATH (a tree of your own)'
+	@echo '           PART=fixes|feature|kdb|extra (of the series; default: all), SERIES=PART (a kernel with it up to there)'
+	@echo '           FIX=NAME.patch (only this one in test-fixes)'
+	@echo '           MACHINE=$(MACHINE) (qemu; or bochs: its debug registers do what those of a processor do)'
 	@echo '           K=EXPR (run the tests that match, as pytest -k), JOBS=N (so many tests at a time)'
 	@echo '           N=NUMBER (of accesses, of times), SEED=NUMBER, PARALLEL=1 (a thread for each CPU), CONFIG=default (endurance without'
 	@echo '           lockdep), FUZZ_SECONDS=NUMBER, OUTPUT=DIR'
@@ -44,20 +51,26 @@ demo: deps ## build a kernel, boot it, and watch gdb stop on the store that chan
 compare: deps ## the same scenarios on the stock and the patched kernel, in a table (KVER)
 	@$(RIG) compare --kernel $(KVER) --arch $(ARCH)
 
-gdb: deps ## the same machine with gdb at the prompt (STOCK, KERNEL_SRC)
-	@$(RIG) gdb --kernel $(KVER) --arch $(ARCH) $(RIG_SOURCE)
+gdb: deps ## the same machine with gdb at the prompt (STOCK, KERNEL_SRC, MACHINE=bochs)
+	@$(RIG) gdb --kernel $(KVER) --arch $(ARCH) --machine $(MACHINE) $(RIG_SOURCE)
 
 console: ## connect this terminal to the console of the machine 'make gdb' runs
 	@$(RIG) console
 
-kernel: deps ## build a kernel and print where the result lies (KVER, ARCH, STOCK, KERNEL_SRC)
+kernel: deps ## build a kernel and print where the result lies (KVER, ARCH, STOCK, SERIES, KERNEL_SRC)
 	@$(RIG) kernel --kernel $(KVER) --arch $(ARCH) $(RIG_SOURCE)
 
 # Every version and architecture, unless one is named.
 test: export KVER := $(call named,KVER)
 test: export ARCH := $(call named,ARCH)
 test: deps ## run every test, on every kernel unless KVER or ARCH name one (K, JOBS)
-	@$(PYTEST) -n $(JOBS) test-rig/tests/host test-rig/tests/guest $(if $(K),-k '$(K)')
+	@$(PYTEST) -n $(JOBS) --dist loadgroup test-rig/tests/host test-rig/tests/guest $(if $(K),-k '$(K)')
+
+test-all: export KVER := $(call named,KVER)
+test-all: export ARCH := $(call named,ARCH)
+test-all: export TEST_ALL := 1
+test-all: deps ## as test, with what that leaves out: each instruction of a window, the fixes on every version, the debug kernels (K, JOBS)
+	@$(PYTEST) -n $(JOBS) --dist loadgroup test-rig/tests $(if $(K),-k '$(K)')
 
 test-debug: export KVER := $(call named,KVER)
 test-debug: deps ## run the tests that want a kernel with lockdep and KASAN: a short endurance (KVER, K)
@@ -65,6 +78,9 @@ test-debug: deps ## run the tests that want a kernel with lockdep and KASAN: a s
 
 test-host: deps ## run the tests that need no guest: packets and plans, under sanitizers
 	@$(PYTEST) test-rig/tests/host $(if $(K),-k '$(K)')
+
+test-fixes: deps ## see that the test of each fix fails on a kernel without just that fix (KVER, FIX: builds each of them)
+	@$(RIG) test-fixes --kernel $(KVER) --arch $(ARCH) $(FIX)
 
 soak: deps ## N random accesses (default 20000) over random watchpoints, judged by the oracle (KVER, SEED, PARALLEL)
 	@$(RIG) soak --kernel $(KVER) --arch $(ARCH) $(if $(N),--accesses $(N)) $(if $(SEED),--seed $(SEED)) $(if $(PARALLEL),--parallel)
@@ -75,10 +91,10 @@ endurance: deps ## the kernel's own KGDB tests N times (default 10) on a busy ma
 fuzz: deps ## fuzz packets, plans and matches for FUZZ_SECONDS (default 300)
 	@$(MAKE) --no-print-directory -C gdbstub/tests fuzz FUZZ_SECONDS=$(or $(FUZZ_SECONDS),300)
 
-series: deps ## write the kernel code as patches that 'git am' takes (KVER, OUTPUT)
-	@$(RIG) series --kernel $(KVER) $(if $(OUTPUT),--output '$(OUTPUT)')
+series: deps ## write the kernel code as patches that 'git am' takes (KVER, PART, OUTPUT)
+	@$(RIG) series --kernel $(KVER) $(if $(PART),--part $(PART)) $(if $(OUTPUT),--output '$(OUTPUT)')
 
-check: deps ## run checkpatch, sparse, W=1 and builds in many configurations on them (KVER, ARCH)
+check: deps ## count their lines, run checkpatch, sparse, W=1 and builds in many configurations on them (KVER, ARCH)
 	@$(RIG) check --kernel $(KVER) --arch $(ARCH)
 
 clean: ## remove what a run leaves in the checkout
@@ -88,4 +104,4 @@ clean: ## remove what a run leaves in the checkout
 clean-cache: ## remove built kernels, unpacked sources and objects from the cache
 	@$(RIG) clean-cache
 
-RIG_SOURCE = $(if $(filter-out 0 n no,$(STOCK)),--stock) $(if $(KERNEL_SRC),--source '$(KERNEL_SRC)')
+RIG_SOURCE = $(if $(filter-out 0 n no,$(STOCK)),--stock) $(if $(SERIES),--series $(SERIES)) $(if $(KERNEL_SRC),--source '$(KERNEL_SRC)')

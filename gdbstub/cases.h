@@ -10,6 +10,7 @@
 #include "match.h"
 #include "packet.h"
 #include "plan.h"
+#include "test_caps.h"
 
 /*
  * The upper half of an address as text and as a value: what differs between 32
@@ -185,7 +186,7 @@ struct kgdb_plan_case {
 	struct kgdb_watch_spec watch;
 	const char *why;
 	unsigned long count;
-	struct kgdb_slot_spec slots[KGDB_HW_SLOTS];
+	struct kgdb_slot_spec slots[KGDB_SLOTS_MAX];
 };
 
 #define ONE(_watch, _slot)						\
@@ -319,7 +320,7 @@ static const struct kgdb_plan_case kgdb_plan_cases[] = {
 struct kgdb_match_case {
 	const char *what;
 	struct kgdb_watch_spec watches[4];
-	struct kgdb_slot_spec slots[KGDB_HW_SLOTS];
+	struct kgdb_slot_spec slots[KGDB_SLOTS_MAX];
 	struct kgdb_access access;
 	struct kgdb_watch_spec report;
 	bool more;

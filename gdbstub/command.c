@@ -5,13 +5,15 @@
 #define pr_fmt(fmt) "KGDB: " fmt
 
 #include <linux/kernel.h>
+#include <linux/kgdb.h>
 #include <linux/kgdb_watch.h>
 #include <linux/limits.h>
 #include <linux/minmax.h>
 #include <linux/string.h>
 
-#include "../debug_core.h"
-#include "watch.h"
+#include "packet.h"
+#include "room.h"
+#include "table.h"
 
 /* As much of a refused packet as the kernel log repeats, in characters */
 #define QUOTED_PACKET 48
@@ -67,6 +69,15 @@ static int break_command(const struct kgdb_break_packet *packet)
 						   (enum kgdb_bptype)spec->type);
 }
 
+static const char *software_refusal(const struct kgdb_break_packet *packet)
+{
+	const char *why = NULL;
+
+	if (packet->insert)
+		why = kgdb_text_reserved(packet->spec.addr);
+	return why ?: "no software breakpoint can be set or removed there";
+}
+
 /**
  * kgdb_break_command() - carry out a Z or z packet
  * @in: the packet's payload
@@ -97,7 +108,7 @@ void kgdb_break_command(const char *in, char *out)
 	if (!err)
 		memcpy(out, "OK", sizeof("OK"));
 	else if (packet.spec.type == KGDB_WATCH_SOFTWARE)
-		refuse(out, err, "no software breakpoint can be set or removed there");
+		refuse(out, err, software_refusal(&packet));
 	else
 		refuse(out, err, kgdb_watch_refusal());
 }

@@ -8,65 +8,73 @@
  * one in the same slot, before it is this CPU's turn. Only then is the hit
  * resolved to a watchpoint: a stale one is dropped and nobody told.
  */
+#include <linux/atomic.h>
 #include <linux/bits.h>
 #include <linux/kernel.h>
+#include <linux/kgdb_watch.h>
 #include <linux/kprobes.h>
+#include <linux/panic.h>
 #include <linux/percpu.h>
 
-#include "watch.h"
+#include "freed.h"
+#include "match.h"
+#include "slots.h"
+#include "table.h"
 
 /**
  * struct kgdb_hit - what one CPU has to report
  * @access: the slots that hit, and what gdb was told in earlier stops
- * @id: what each of these slots watched when it hit
- * @newest: kgdb_watch_newest() as this CPU was brought in line with the table
+ * @since: what each of these slots watched when it hit
+ * @generation: that of what this CPU had armed then
  * @watch: what to report, once resolved; type KGDB_WATCH_SOFTWARE for nothing
  * @more: another stop is needed to report all of it
  */
 struct kgdb_hit {
 	struct kgdb_access access;
-	unsigned int id[KGDB_HW_SLOTS];
-	unsigned int newest;
+	unsigned int since[KGDB_SLOTS_MAX];
+	unsigned int generation;
 	struct kgdb_watch_spec watch;
 	bool more;
 };
 
 static DEFINE_PER_CPU(struct kgdb_hit, kgdb_hit);
 
+/* What a hit can be of, while it is resolved: too much for the stack */
+static struct kgdb_watch_spec candidates[KGDB_WATCH_MAX];
+
+/*
+ * A panic that does not ask the debugger, because the machine is to restart by
+ * itself, or a crash kernel is to start: see kgdb_panic(). Nothing on the way
+ * there waits for a debugger, which may have gone long ago.
+ */
+static bool panics_alone(void)
+{
+	return panic_timeout && atomic_read(&panic_cpu) != PANIC_CPU_INVALID;
+}
+
 /**
  * kgdb_hit_record() - note that a slot hit on this CPU
- * @slot: which slot
- * @id: what it watched, as this CPU had it armed
- * @newest: kgdb_watch_newest() as this CPU was brought in line with the table
+ * @info: which slot, and what is known of the access
  *
  * One exception may record several slots: an access can match several, and
  * the processor reports them together.
  *
- * Context: the debug exception on the CPU that hit, interrupts off; or the
- * round-up that came before that exception's handler got to it.
+ * Context: the debug exception on the CPU that hit, interrupts off.
  */
-void kgdb_hit_record(unsigned int slot, unsigned int id, unsigned int newest)
+void kgdb_hit_record(const struct kgdb_hit_info *info)
 {
 	struct kgdb_hit *hit = this_cpu_ptr(&kgdb_hit);
 
-	hit->id[slot] = id;
-	hit->newest = newest;
-	hit->access.slots |= BIT(slot);
+	if (panics_alone())
+		return;
+	hit->since[info->slot] = info->since;
+	hit->generation = info->generation;
+	hit->access.addr = info->addr;
+	hit->access.len = info->len;
+	hit->access.wrote = info->wrote;
+	hit->access.slots |= BIT(info->slot);
 }
 NOKPROBE_SYMBOL(kgdb_hit_record);
-
-/**
- * kgdb_hit_owns() - is this memory where hits are kept?
- * @addr: first byte
- * @len: number of bytes
- *
- * Context: any.
- * Return: true if a part of it is.
- */
-bool kgdb_hit_owns(unsigned long addr, unsigned long len)
-{
-	return kgdb_overlaps_percpu(addr, len, &kgdb_hit, sizeof(kgdb_hit));
-}
 
 /**
  * kgdb_hit_pending() - has this CPU a hit that the debugger has not seen?
@@ -85,7 +93,8 @@ NOKPROBE_SYMBOL(kgdb_hit_pending);
  * @regs: of the exception that recorded the hit
  *
  * Of several, the most specific one is taken: they are of one access, and a
- * stop reply names one address (gdb checks all watchpoints it lies in).
+ * stop reply names one address (gdb checks all watchpoints it lies in). A hit
+ * whose slot watches something else by now is stale.
  *
  * Context: this CPU has just become master.
  * Return: false if this CPU has no reason to stop: the hit is stale, or a
@@ -94,11 +103,31 @@ NOKPROBE_SYMBOL(kgdb_hit_pending);
 bool kgdb_hit_resolve(struct pt_regs *regs)
 {
 	struct kgdb_hit *hit = this_cpu_ptr(&kgdb_hit);
+	const struct kgdb_slot_set *set = kgdb_slots_current();
+	struct kgdb_slot_spec specs[KGDB_SLOTS_MAX];
+	struct kgdb_access *access = &hit->access;
+	int i;
 
-	kgdb_arch_access(regs, &hit->access);
-	hit->more = kgdb_watch_match(&hit->access, hit->id, hit->newest,
-				     &hit->watch);
-	return hit->watch.type != KGDB_WATCH_SOFTWARE;
+	access->armed = 0;
+	for (i = 0; i < KGDB_SLOTS_MAX; i++) {
+		specs[i] = set->slot[i].spec;
+		if (set->slot[i].wanted && set->slot[i].since <= hit->generation)
+			access->armed |= BIT(i);
+		if (set->slot[i].since != hit->since[i])
+			access->slots &= ~BIT(i);
+	}
+	access->slots &= access->armed;
+
+	kgdb_table_as_of(hit->generation, candidates);
+	hit->more = kgdb_match(&kgdb_slot_arch->caps, access, specs, candidates,
+			       KGDB_WATCH_MAX, &hit->watch);
+	if (hit->watch.type != KGDB_WATCH_SOFTWARE) {
+		kgdb_freed_hit(&hit->watch);
+		return true;
+	}
+	if (kgdb_slot_arch->step_over)
+		kgdb_slot_arch->step_over(regs);
+	return false;
 }
 NOKPROBE_SYMBOL(kgdb_hit_resolve);
 
@@ -173,6 +202,37 @@ const char *kgdb_hit_describe(unsigned long *addr)
 }
 
 /**
+ * kgdb_hit_tell() - have gdb show what there is to say of this stop's hit
+ *
+ * Context: master CPU in the debugger, before the stop reply.
+ */
+void kgdb_hit_tell(void)
+{
+	const char *text = kgdb_freed_text();
+
+	if (!kgdb_hit_reported() || !*text)
+		return;
+	dbg_tell_gdb("KGDB: ");
+	dbg_tell_gdb(text);
+}
+
+/**
+ * kgdb_hit_locked_down() - the kernel is locked down, and gdb not served
+ *
+ * Removes what gdb has set.
+ *
+ * Context: master CPU in the debugger, all others held.
+ * Return: true if this stop was due to a watchpoint of gdb's alone: there is
+ * nobody to stop for.
+ */
+bool kgdb_hit_locked_down(void)
+{
+	kgdb_table_lock_down();
+	return kgdb_hit_reported() &&
+	       !kgdb_table_kdb_alone(&this_cpu_ptr(&kgdb_hit)->watch);
+}
+
+/**
  * kgdb_hit_stop_reason() - write the reason field of a stop reply
  * @buf: where to write, at least KGDB_WATCH_REASON_SIZE bytes
  *
@@ -198,7 +258,7 @@ const char *kgdb_hit_of_kdb(unsigned long *addr)
 {
 	const struct kgdb_watch_spec *watch = &this_cpu_ptr(&kgdb_hit)->watch;
 
-	if (watch->type == KGDB_WATCH_SOFTWARE || !kgdb_watch_kdb_alone(watch))
+	if (watch->type == KGDB_WATCH_SOFTWARE || !kgdb_table_kdb_alone(watch))
 		return NULL;
 	*addr = watch->addr;
 	return kgdb_type_name(watch->type);

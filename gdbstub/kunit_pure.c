@@ -58,16 +58,16 @@ KUNIT_ARRAY_PARAM(plan, kgdb_plan_cases, plan_desc);
 static void plan_slots(struct kunit *test)
 {
 	const struct kgdb_plan_case *row = test->param_value;
-	struct kgdb_slot_spec slots[KGDB_HW_SLOTS];
+	struct kgdb_slot_spec slots[KGDB_SLOTS_MAX];
 	unsigned long i, count;
 	const char *why;
 
-	why = kgdb_plan_slots(&row->watch, slots, KGDB_HW_SLOTS, &count);
+	why = kgdb_plan_slots(&kgdb_test_caps, &row->watch, slots, KGDB_SLOTS_MAX, &count);
 	KUNIT_ASSERT_STREQ(test, why ?: "", row->why ?: "");
 	if (why)
 		return;
 	KUNIT_ASSERT_EQ(test, count, row->count);
-	for (i = 0; count <= KGDB_HW_SLOTS && i < count; i++)
+	for (i = 0; count <= KGDB_SLOTS_MAX && i < count; i++)
 		expect_slot(test, &slots[i], &row->slots[i]);
 }
 
@@ -84,7 +84,7 @@ static void match_access(struct kunit *test)
 	struct kgdb_watch_spec report;
 	bool more;
 
-	more = kgdb_match(&row->access, row->slots, row->watches,
+	more = kgdb_match(&kgdb_test_caps, &row->access, row->slots, row->watches,
 			  ARRAY_SIZE(row->watches), &report);
 	KUNIT_EXPECT_EQ(test, more, row->more);
 	expect_watch(test, &report, &row->report);

@@ -10,6 +10,7 @@
 
 /* What the parts of this file ask about: the access, and the table */
 struct match {
+	const struct kgdb_slot_caps *caps;
 	const struct kgdb_access *access;
 	const struct kgdb_slot_spec *slots;
 	const struct kgdb_watch_spec *watches;
@@ -29,7 +30,7 @@ static bool has_slot(const struct match *match, unsigned int slots,
 {
 	unsigned int i;
 
-	for (i = 0; i < KGDB_HW_SLOTS; i++) {
+	for (i = 0; i < KGDB_SLOTS_MAX; i++) {
 		if (slots & 1U << i && kgdb_slot_spec_equal(&match->slots[i], spec))
 			return true;
 	}
@@ -47,7 +48,7 @@ static void add_accessed(struct match *match)
 	struct kgdb_slot_spec accessed = { .addr = access->addr, .len = access->len };
 	unsigned int i, overlapping = 0;
 
-	for (i = 0; i < KGDB_HW_SLOTS; i++) {
+	for (i = 0; i < KGDB_SLOTS_MAX; i++) {
 		if (is_data(match->slots[i].type) &&
 		    kgdb_slot_spec_overlaps(&match->slots[i], &accessed))
 			overlapping |= 1U << i;
@@ -55,7 +56,7 @@ static void add_accessed(struct match *match)
 	if (!access->len || !(overlapping & match->said))
 		return;
 
-	for (i = 0; i < KGDB_HW_SLOTS; i++) {
+	for (i = 0; i < KGDB_SLOTS_MAX; i++) {
 		if (overlapping & access->armed & 1U << i &&
 		    (access->wrote || match->slots[i].type == KGDB_WATCH_ACCESS))
 			match->said |= 1U << i;
@@ -63,8 +64,8 @@ static void add_accessed(struct match *match)
 }
 
 /*
- * Slots are aligned powers of two, so two of them are apart or one lies within
- * the other: an access to the inner one is an access to the outer one.
+ * Where one slot lies within another, an access to the inner one is an access
+ * to the outer one.
  */
 static bool implies(const struct kgdb_slot_spec *inner,
 		    const struct kgdb_slot_spec *outer)
@@ -73,17 +74,17 @@ static bool implies(const struct kgdb_slot_spec *inner,
 		return false;
 	if (!kgdb_slot_spec_contains(outer, inner))
 		return false;
-	return outer->type == KGDB_WATCH_ACCESS || inner->type == KGDB_WATCH_WRITE;
+	return outer->type == KGDB_WATCH_ACCESS || outer->type == inner->type;
 }
 
 static unsigned int implied(const struct match *match)
 {
 	unsigned int i, j, hit = match->said;
 
-	for (i = 0; i < KGDB_HW_SLOTS; i++) {
+	for (i = 0; i < KGDB_SLOTS_MAX; i++) {
 		if (!(match->said & 1U << i))
 			continue;
-		for (j = 0; j < KGDB_HW_SLOTS; j++) {
+		for (j = 0; j < KGDB_SLOTS_MAX; j++) {
 			if (match->access->armed & 1U << j &&
 			    implies(&match->slots[i], &match->slots[j]))
 				hit |= 1U << j;
@@ -98,7 +99,7 @@ static bool concerns(const struct match *match, const struct kgdb_watch_spec *wa
 {
 	struct kgdb_slot_spec write = *piece;
 
-	if (watch->type != KGDB_WATCH_READ)
+	if (watch->type != KGDB_WATCH_READ || match->caps->read_slots)
 		return has_slot(match, match->hit, piece);
 
 	/*
@@ -117,12 +118,12 @@ static bool concerns(const struct match *match, const struct kgdb_watch_spec *wa
 static bool watch_hit(const struct match *match, const struct kgdb_watch_spec *watch,
 		      const struct kgdb_slot_spec *slot)
 {
-	struct kgdb_slot_spec pieces[KGDB_HW_SLOTS];
+	struct kgdb_slot_spec pieces[KGDB_SLOTS_MAX];
 	unsigned long i, count;
 
 	if (watch->type == KGDB_WATCH_SOFTWARE ||
-	    kgdb_plan_slots(watch, pieces, KGDB_HW_SLOTS, &count) ||
-	    count > KGDB_HW_SLOTS)
+	    kgdb_plan_slots(match->caps, watch, pieces, KGDB_SLOTS_MAX, &count) ||
+	    count > KGDB_SLOTS_MAX)
 		return false;
 
 	for (i = 0; i < count; i++) {
@@ -206,7 +207,7 @@ static const struct kgdb_slot_spec *next_slot(const struct match *match)
 
 	if (!watch)
 		return NULL;
-	for (i = 0; i < KGDB_HW_SLOTS; i++) {
+	for (i = 0; i < KGDB_SLOTS_MAX; i++) {
 		slot = &match->slots[i];
 		if (!contains(watch, slot->addr) || !slot_hit(match, slot))
 			continue;
@@ -236,8 +237,9 @@ static void report_breakpoint(const struct match *match, struct kgdb_watch_spec 
 
 /**
  * kgdb_match() - find the watchpoint to report for an access
+ * @caps: what the slots can hold
  * @access: what is known of it
- * @slots: what each of the KGDB_HW_SLOTS slots watches
+ * @slots: what each of the KGDB_SLOTS_MAX slots watches
  * @watches: the watchpoints; entries of type KGDB_WATCH_SOFTWARE are free
  * @nr_watches: how many entries there are
  * @report: set to the type and length of the watchpoint and to an address in
@@ -253,12 +255,14 @@ static void report_breakpoint(const struct match *match, struct kgdb_watch_spec 
  * Return: true if the access needs another stop, with this address among those
  * that were told.
  */
-bool kgdb_match(const struct kgdb_access *access,
+bool kgdb_match(const struct kgdb_slot_caps *caps,
+		const struct kgdb_access *access,
 		const struct kgdb_slot_spec *slots,
 		const struct kgdb_watch_spec *watches, unsigned int nr_watches,
 		struct kgdb_watch_spec *report)
 {
 	struct match match = {
+		.caps = caps,
 		.access = access,
 		.slots = slots,
 		.watches = watches,

@@ -23,11 +23,12 @@ struct kgdb_access {
 	unsigned long addr;
 	unsigned long len;
 	bool wrote;
-	unsigned long told[KGDB_HW_SLOTS];
+	unsigned long told[KGDB_SLOTS_MAX];
 	unsigned int nr_told;
 };
 
-bool kgdb_match(const struct kgdb_access *access,
+bool kgdb_match(const struct kgdb_slot_caps *caps,
+		const struct kgdb_access *access,
 		const struct kgdb_slot_spec *slots,
 		const struct kgdb_watch_spec *watches, unsigned int nr_watches,
 		struct kgdb_watch_spec *report);

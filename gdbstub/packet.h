@@ -10,18 +10,6 @@
 
 #include "pure.h"
 
-/*
- * The type digit of a Z packet. The values are the protocol's, and the same
- * as those of enum kgdb_bptype (asserted in watch.c).
- */
-enum kgdb_watch_type {
-	KGDB_WATCH_SOFTWARE	= 0,
-	KGDB_WATCH_EXECUTE	= 1,
-	KGDB_WATCH_WRITE	= 2,
-	KGDB_WATCH_READ		= 3,
-	KGDB_WATCH_ACCESS	= 4,
-};
-
 /**
  * struct kgdb_watch_spec - a breakpoint or watchpoint as gdb names it
  * @type: what kind of access it is for
@@ -36,6 +24,12 @@ struct kgdb_watch_spec {
 	unsigned long addr;
 	unsigned long len;
 };
+
+/*
+ * More watchpoints than slots, since equal slots are shared: gdb sets several
+ * watchpoints of one expression, and kdb and gdb may want the same bytes.
+ */
+#define KGDB_WATCH_MAX 32
 
 /**
  * struct kgdb_break_packet - a parsed Z or z packet

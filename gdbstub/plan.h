@@ -8,25 +8,8 @@
 
 #include "packet.h"
 
-/**
- * struct kgdb_slot_spec - what one hardware slot is programmed to
- * @type: KGDB_WATCH_EXECUTE, KGDB_WATCH_WRITE or KGDB_WATCH_ACCESS
- * @addr: first byte, aligned to @len
- * @len: number of bytes, a power of two
- *
- * A slot is a hardware register pair; a watchpoint is what gdb asked for.
- * The same description makes an equal slot, which watchpoints can share.
- */
-struct kgdb_slot_spec {
-	enum kgdb_watch_type type;
-	unsigned long addr;
-	unsigned long len;
-};
-
-/* The longest region one x86 slot covers: SDM vol. 3B, 18.2.4, LEN fields */
-#define KGDB_SLOT_MAX_LEN sizeof(long)
-
-const char *kgdb_plan_slots(const struct kgdb_watch_spec *watch,
+const char *kgdb_plan_slots(const struct kgdb_slot_caps *caps,
+			    const struct kgdb_watch_spec *watch,
 			    struct kgdb_slot_spec *slots, unsigned int room,
 			    unsigned long *count);
 
@@ -34,6 +17,19 @@ static inline bool kgdb_slot_spec_equal(const struct kgdb_slot_spec *a,
 					const struct kgdb_slot_spec *b)
 {
 	return a->type == b->type && a->addr == b->addr && a->len == b->len;
+}
+
+static inline bool kgdb_slot_specs_have(const struct kgdb_slot_spec *specs,
+					unsigned int count,
+					const struct kgdb_slot_spec *spec)
+{
+	unsigned int i;
+
+	for (i = 0; i < count; i++) {
+		if (kgdb_slot_spec_equal(&specs[i], spec))
+			return true;
+	}
+	return false;
 }
 
 /* Whether every byte of @inner is one of @outer's */

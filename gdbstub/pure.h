@@ -10,16 +10,15 @@
 
 #ifdef __KERNEL__
 #include <linux/bitops.h>
-#include <linux/kgdb_watch.h>
+#include <linux/kgdb_slots.h>
 #include <linux/stddef.h>
 #include <linux/types.h>
 #else
 #include <limits.h>
 #include <stdbool.h>
 #include <stddef.h>
+#include <linux/kgdb_slots.h>
 #define BITS_PER_LONG ((int)sizeof(long) * CHAR_BIT)
-/* As many as x86 has */
-#define KGDB_HW_SLOTS 4
 #endif
 
 #endif /* _KGDB_WATCH_PURE_H */

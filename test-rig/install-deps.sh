@@ -13,22 +13,30 @@ packages="
 	bc
 	binutils
 	bison
+	bochs
+	bochs-term
+	bochsbios
 	build-essential
 	busybox-static
 	clang
 	cpio
 	flex
 	gcc-12-multilib
+	gcc-aarch64-linux-gnu
+	gcc-riscv64-linux-gnu
 	gdb-multiarch
 	git
 	gpg
 	gpg-agent
+	grub-common
+	grub-pc-bin
 	kmod
 	libclang-rt-14-dev
 	libelf-dev
 	libssl-dev
 	linux-source-6.12
 	lz4
+	mtools
 	openssl
 	patch
 	perl
@@ -40,6 +48,8 @@ packages="
 	quilt
 	rsync
 	sparse
+	vgabios
+	xorriso
 	xz-utils
 "
 

@@ -16,11 +16,12 @@
 #include <linux/string.h>
 
 #include <asm/insn.h>
+#include <asm/kgdb_watch.h>
 #include <asm/segment.h>
 
 #include <kunit/test.h>
 
-#include "../../../kernel/debug/watchpoint/match.h"
+#include "kgdb-x86.h"
 
 /* What the instructions access, and a second place for those that copy */
 static u64 memory[2];
@@ -61,13 +62,13 @@ struct place {
 })
 
 /* As the debugger asks, on the way into it */
-static struct kgdb_access access_by(struct pt_regs *regs)
+static struct kgdb_hit_info access_by(struct pt_regs *regs)
 {
-	struct kgdb_access access = { };
+	struct kgdb_hit_info access = { };
 	unsigned long flags;
 
 	local_irq_save(flags);
-	kgdb_arch_access(regs, &access);
+	kgdb_insn_access(regs, &access);
 	local_irq_restore(flags);
 	return access;
 }
@@ -83,7 +84,7 @@ static void expect_access(struct kunit *test, struct place place,
 			  unsigned long len, bool wrote, const char *insn)
 {
 	struct pt_regs regs = { .ip = place.end, .cs = __KERNEL_CS };
-	struct kgdb_access access = access_by(&regs);
+	struct kgdb_hit_info access = access_by(&regs);
 
 	KUNIT_EXPECT_GT_MSG(test, place.end, place.begin, "%s", insn);
 	KUNIT_EXPECT_LE_MSG(test, place.end, place.begin + MAX_INSN_SIZE, "%s", insn);
@@ -206,7 +207,7 @@ static void expect_address(struct kunit *test, struct place place,
 		.di = BASE, .r9 = BASE, .sp = BASE, .bp = BASE, .r12 = BASE,
 		.r13 = BASE, .bx = INDEX, .r14 = INDEX, .si = -1,
 	};
-	struct kgdb_access access = access_by(&regs);
+	struct kgdb_hit_info access = access_by(&regs);
 
 	KUNIT_EXPECT_EQ_MSG(test, access.len, 4UL, "%s", insn);
 	KUNIT_EXPECT_TRUE_MSG(test, access.wrote, "%s", insn);
@@ -243,7 +244,7 @@ static void address_of_this_cpu(struct kunit *test)
 {
 	struct place place = SHOW("movl %%ecx, %%gs:0x40(%%rdi)");
 	struct pt_regs regs = { .ip = place.end, .cs = __KERNEL_CS, .di = BASE };
-	struct kgdb_access access;
+	struct kgdb_hit_info access;
 	unsigned long offset = 0;
 
 	preempt_disable();

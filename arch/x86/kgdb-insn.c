@@ -15,89 +15,17 @@
 #include <linux/smp.h>
 
 #include <asm/insn.h>
+#include <asm/kgdb_watch.h>
 
-#include "../../../kernel/debug/watchpoint/match.h"
-
-/**
- * struct slot_search - what slot_of() looks for
- * @ip: an address in an out-of-line slot
- * @copy: where the code at @ip begins there
- * @probed: where it has been copied from
- */
-struct slot_search {
-	unsigned long ip;
-	unsigned long copy;
-	unsigned long probed;
-};
-
-#ifdef CONFIG_KPROBES
-/* The end is part of it: there the instruction has been executed */
-static bool copied_from(struct slot_search *search, const void *copy,
-			unsigned long size, const void *probed)
-{
-	if (!copy || search->ip - (unsigned long)copy > size)
-		return false;
-	search->copy = (unsigned long)copy;
-	search->probed = (unsigned long)probed;
-	return true;
-}
-
-static bool slot_of(struct kprobe *p, void *data)
-{
-	if (copied_from(data, p->ainsn.insn, p->ainsn.size, p->addr))
-		return true;
-
-#ifdef CONFIG_OPTPROBES
-	if (kprobe_optimized(p)) {
-		struct optimized_kprobe *op =
-			container_of(p, struct optimized_kprobe, kp);
-
-		/* The detour calls the handler first, then runs the copy */
-		return copied_from(data, op->optinsn.insn +
-				   (optprobe_template_end - optprobe_template_entry),
-				   op->optinsn.size, p->addr);
-	}
-#endif
-	return false;
-}
-
-static bool find_slot(struct slot_search *search)
-{
-	return kprobe_find(slot_of, search);
-}
-#else
-static bool find_slot(struct slot_search *search)
-{
-	return false;
-}
-#endif
-
-/**
- * kgdb_probed_ip() - the address that a user knows an instruction by
- * @ip: a kernel address
- *
- * A probed instruction is executed out of line, in memory that gdb has no
- * symbols for.
- *
- * Context: the debugger.
- * Return: where the instruction at @ip has been copied from if it is in a
- * kprobe's out-of-line slot, else @ip.
- */
-unsigned long kgdb_probed_ip(unsigned long ip)
-{
-	struct slot_search search = { .ip = ip };
-
-	return find_slot(&search) ? search.probed + (ip - search.copy) : ip;
-}
+#include "kgdb-x86.h"
 
 /* Where the instructions begin that lead to @ip, or 0 */
 static unsigned long code_before(unsigned long ip)
 {
-	struct slot_search search = { .ip = ip };
-	unsigned long size, offset;
+	unsigned long size, offset, copy = kgdb_probe_slot(ip);
 
-	if (find_slot(&search))
-		return search.copy;
+	if (copy)
+		return copy;
 	if (kallsyms_lookup_size_offset(ip - 1, &size, &offset))
 		return ip - 1 - offset;
 	return 0;
@@ -341,20 +269,27 @@ static bool address_of(const struct insn *insn, const struct pt_regs *regs,
 	return add_segment(insn, addr);
 }
 
-void kgdb_arch_access(struct pt_regs *regs, struct kgdb_access *access)
+/**
+ * kgdb_insn_access() - which memory did the last instruction access?
+ * @regs: behind the instruction
+ * @info: @addr, @len and @wrote are set if that can be told, otherwise @len to 0
+ *
+ * Context: #DB, interrupts off.
+ */
+void kgdb_insn_access(struct pt_regs *regs, struct kgdb_hit_info *info)
 {
 	unsigned long addr;
 	struct insn insn;
 	enum use use;
 
-	access->len = 0;
+	info->len = 0;
 	if (user_mode(regs) || !decode_previous(&insn, regs->ip))
 		return;
 
 	use = use_of(&insn);
 	if (use == UNKNOWN || !address_of(&insn, regs, &addr))
 		return;
-	access->addr = addr;
-	access->len = size_of(&insn);
-	access->wrote = use == STORES;
+	info->addr = addr;
+	info->len = size_of(&insn);
+	info->wrote = use == STORES;
 }

@@ -68,7 +68,7 @@ void check_plan_in(const struct kgdb_watch_spec *watch, unsigned int room)
 	struct kgdb_slot_spec *slots = room ? allocate(room * sizeof(*slots)) : NULL;
 	unsigned long expected = 0, needed = ~0UL;
 	const char *why = oracle_plan(watch, &expected);
-	const char *got = kgdb_plan_slots(watch, slots, room, &needed);
+	const char *got = kgdb_plan_slots(&kgdb_test_caps, watch, slots, room, &needed);
 
 	if (!equal(got, why))
 		fail("plan", why, got);

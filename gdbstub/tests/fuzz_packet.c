@@ -61,7 +61,7 @@ int LLVMFuzzerTestOneInput(const unsigned char *data, size_t size)
 		if (packet.insert != expected.insert ||
 		    !kgdb_watch_spec_equal(&packet.spec, &expected.spec))
 			fail("parse", "the oracle's packet", "another");
-		check_plan_in(&packet.spec, KGDB_HW_SLOTS);
+		check_plan_in(&packet.spec, KGDB_SLOTS_MAX);
 		check_format(&packet.spec);
 		check_round_trip(&packet);
 	}

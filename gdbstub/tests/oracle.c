@@ -95,7 +95,7 @@ static unsigned long fewest(unsigned long addr, unsigned long len)
 		abort();
 	for (left = 1; left <= len; left++) {
 		best[left] = left;
-		for (slot = 1; slot <= left && slot <= KGDB_SLOT_MAX_LEN; slot *= 2) {
+		for (slot = 1; slot <= left && slot <= sizeof(long); slot *= 2) {
 			if ((addr + (len - left)) % slot == 0 &&
 			    best[left - slot] + 1 < best[left])
 				best[left] = best[left - slot] + 1;
@@ -107,7 +107,7 @@ static unsigned long fewest(unsigned long addr, unsigned long len)
 /* Whole words in the middle of a long region cost one slot each, wherever it begins */
 static unsigned long fewest_of_any(unsigned long addr, unsigned long len)
 {
-	unsigned long word = KGDB_SLOT_MAX_LEN, words;
+	unsigned long word = sizeof(long), words;
 
 	if (len < 4 * word)
 		return fewest(addr, len);

@@ -8,6 +8,7 @@
 
 #include "../packet.h"
 #include "../plan.h"
+#include "../test_caps.h"
 
 /* Why a packet is refused, in the order of its fields; ends with NULL */
 extern const char * const oracle_parse_reasons[];

@@ -46,7 +46,7 @@ static int slot_of(const struct scene *scene, const struct kgdb_slot_spec *spec)
 {
 	unsigned int i;
 
-	for (i = 0; i < KGDB_HW_SLOTS; i++) {
+	for (i = 0; i < KGDB_SLOTS_MAX; i++) {
 		if (scene->wanted & 1U << i && kgdb_slot_spec_equal(&scene->slots[i], spec))
 			return i;
 	}
@@ -55,22 +55,22 @@ static int slot_of(const struct scene *scene, const struct kgdb_slot_spec *spec)
 
 bool scene_add(struct scene *scene, const struct kgdb_watch_spec *watch, unsigned int order)
 {
-	struct kgdb_slot_spec pieces[KGDB_HW_SLOTS];
+	struct kgdb_slot_spec pieces[KGDB_SLOTS_MAX];
 	unsigned int slot, added = 0;
 	struct scene before = *scene;
 	unsigned long i, count;
 
-	if (kgdb_plan_slots(watch, pieces, KGDB_HW_SLOTS, &count) || count > KGDB_HW_SLOTS)
+	if (kgdb_plan_slots(&kgdb_test_caps, watch, pieces, KGDB_SLOTS_MAX, &count) || count > KGDB_SLOTS_MAX)
 		return false;
 	for (i = 0; i < count; i++) {
 		if (slot_of(scene, &pieces[i]) >= 0)
 			continue;
-		if (scene->wanted == (1U << KGDB_HW_SLOTS) - 1) {
+		if (scene->wanted == (1U << KGDB_SLOTS_MAX) - 1) {
 			*scene = before;
 			return false;
 		}
-		for (slot = order % KGDB_HW_SLOTS; scene->wanted & 1U << slot;)
-			slot = (slot + 1) % KGDB_HW_SLOTS;
+		for (slot = order % KGDB_SLOTS_MAX; scene->wanted & 1U << slot;)
+			slot = (slot + 1) % KGDB_SLOTS_MAX;
 		scene->slots[slot] = pieces[i];
 		scene->wanted |= 1U << slot;
 		added++;
@@ -87,7 +87,7 @@ bool scene_add(struct scene *scene, const struct kgdb_watch_spec *watch, unsigne
 
 void scene_remove(struct scene *scene, unsigned int watch)
 {
-	struct kgdb_slot_spec pieces[KGDB_HW_SLOTS];
+	struct kgdb_slot_spec pieces[KGDB_SLOTS_MAX];
 	unsigned long i, j, count;
 	unsigned int wanted = 0;
 
@@ -95,7 +95,7 @@ void scene_remove(struct scene *scene, unsigned int watch)
 	for (i = 0; i < SCENE_WATCHES; i++) {
 		if (scene->watches[i].type == KGDB_WATCH_SOFTWARE)
 			continue;
-		if (kgdb_plan_slots(&scene->watches[i], pieces, KGDB_HW_SLOTS, &count))
+		if (kgdb_plan_slots(&kgdb_test_caps, &scene->watches[i], pieces, KGDB_SLOTS_MAX, &count))
 			abort();
 		for (j = 0; j < count; j++)
 			wanted |= 1U << slot_of(scene, &pieces[j]);
@@ -121,7 +121,7 @@ void scene_read(struct scene *scene, const unsigned char *data, size_t size)
 	scene->pc = BASE + *next++ % 32;
 
 	/* What is free may hold anything */
-	for (i = 0; i < KGDB_HW_SLOTS; i++, next++)
+	for (i = 0; i < KGDB_SLOTS_MAX; i++, next++)
 		scene->slots[i] = (struct kgdb_slot_spec){
 			.type = 1 + *next % 4,
 			.addr = BASE + (*next / 4) % 4 * 8,
@@ -157,7 +157,7 @@ static unsigned int breakpoints(const struct scene *scene)
 {
 	unsigned int i, hit = 0;
 
-	for (i = 0; i < KGDB_HW_SLOTS; i++) {
+	for (i = 0; i < KGDB_SLOTS_MAX; i++) {
 		if (scene->wanted & 1U << i && scene->slots[i].type == KGDB_WATCH_EXECUTE &&
 		    scene->slots[i].addr == scene->pc)
 			hit |= 1U << i;
@@ -169,7 +169,7 @@ static unsigned int processor(const struct scene *scene)
 {
 	unsigned int i, hit = breakpoints(scene);
 
-	for (i = 0; i < KGDB_HW_SLOTS; i++) {
+	for (i = 0; i < KGDB_SLOTS_MAX; i++) {
 		if (slot_loads(scene, i) || slot_stores(scene, i))
 			hit |= 1U << i;
 	}
@@ -184,7 +184,7 @@ static int emulator_slot(const struct scene *scene)
 
 	for (phase = 0; phase < 2; phase++) {
 		best = -1;
-		for (i = 0; i < KGDB_HW_SLOTS; i++) {
+		for (i = 0; i < KGDB_SLOTS_MAX; i++) {
 			const struct kgdb_slot_spec *spec = &scene->slots[i];
 
 			matches = phase ? slot_stores(scene, i) : slot_loads(scene, i);
@@ -232,7 +232,7 @@ static const char *judge_report(const struct scene *scene, unsigned int hit, con
 	bool slot_is_there = false, named = false;
 	unsigned int i;
 
-	for (i = 0; i < KGDB_HW_SLOTS; i++)
+	for (i = 0; i < KGDB_SLOTS_MAX; i++)
 		slot_is_there |= hit & 1U << i && scene->slots[i].addr == report->addr;
 	if (!slot_is_there)
 		return "an address where no slot was hit";
@@ -269,25 +269,25 @@ static const char *judge_reason(const struct scene *scene, const bool *seen,
 /* The fewest addresses of hit slots that lie in all data watchpoints which were hit */
 static unsigned int fewest_stops(const struct scene *scene, unsigned int hit)
 {
-	unsigned int set, i, j, count, fewest = KGDB_HW_SLOTS + 1;
+	unsigned int set, i, j, count, fewest = KGDB_SLOTS_MAX + 1;
 	bool all, any = false;
 
 	for (i = 0; i < SCENE_WATCHES; i++)
 		any |= really_hit(scene, &scene->watches[i]);
 	if (!any)
 		return 0;
-	for (set = 1; set < 1U << KGDB_HW_SLOTS; set++) {
+	for (set = 1; set < 1U << KGDB_SLOTS_MAX; set++) {
 		all = !(set & ~hit);
 		for (i = 0; all && i < SCENE_WATCHES; i++) {
 			bool seen = !really_hit(scene, &scene->watches[i]) ||
 				    !is_data(scene->watches[i].type);
 
-			for (j = 0; j < KGDB_HW_SLOTS; j++)
+			for (j = 0; j < KGDB_SLOTS_MAX; j++)
 				seen |= set & 1U << j &&
 					has_byte(&scene->watches[i], scene->slots[j].addr);
 			all = seen;
 		}
-		for (count = 0, i = 0; i < KGDB_HW_SLOTS; i++)
+		for (count = 0, i = 0; i < KGDB_SLOTS_MAX; i++)
 			count += set >> i & 1;
 		if (all && count < fewest)
 			fewest = count;
@@ -301,8 +301,8 @@ static bool ask(const struct scene *scene, struct kgdb_access *access,
 	bool again;
 
 	access->slots &= scene->wanted;
-	again = kgdb_match(access, scene->slots, scene->watches, SCENE_WATCHES, report);
-	if (again && access->nr_told < KGDB_HW_SLOTS)
+	again = kgdb_match(&kgdb_test_caps, access, scene->slots, scene->watches, SCENE_WATCHES, report);
+	if (again && access->nr_told < KGDB_SLOTS_MAX)
 		access->told[access->nr_told++] = report->addr;
 	return again;
 }
@@ -337,7 +337,7 @@ static void play(const struct scene *start, unsigned int watch, unsigned int rem
 				verdict->fault = "a stop that nothing is reported for";
 			break;
 		}
-		if (++verdict->stops > KGDB_HW_SLOTS) {
+		if (++verdict->stops > KGDB_SLOTS_MAX) {
 			verdict->fault = "no end of stops";
 			return;
 		}
@@ -362,7 +362,7 @@ static void play(const struct scene *start, unsigned int watch, unsigned int rem
 		if (really_hit(&scene, &scene.watches[i]) && !seen[i])
 			verdict->fault = "a watchpoint that was hit and not reported";
 	}
-	if (!verdict->fault && removed_at > KGDB_HW_SLOTS &&
+	if (!verdict->fault && removed_at > KGDB_SLOTS_MAX &&
 	    verdict->stops != fewest_stops(start, hit))
 		verdict->fault = "more stops than are needed";
 }
@@ -443,7 +443,7 @@ void scene_describe(char *buf, size_t size, const struct scene *scene)
 				       scene->watches[i].type, scene->watches[i].addr,
 				       scene->watches[i].len);
 	}
-	for (i = 0; i < KGDB_HW_SLOTS; i++) {
+	for (i = 0; i < KGDB_SLOTS_MAX; i++) {
 		if (at < size)
 			at += snprintf(buf + at, size - at, " slot %u%s: %d,%lx,%lx", i,
 				       scene->wanted & 1U << i ? "" : " (idle)",

@@ -7,6 +7,7 @@
 #define _KGDB_WATCH_SCENE_H
 
 #include "../match.h"
+#include "../test_caps.h"
 
 #define SCENE_WATCHES 6
 
@@ -26,7 +27,7 @@
  */
 struct scene {
 	struct kgdb_watch_spec watches[SCENE_WATCHES];
-	struct kgdb_slot_spec slots[KGDB_HW_SLOTS];
+	struct kgdb_slot_spec slots[KGDB_SLOTS_MAX];
 	unsigned int wanted;
 	unsigned long addr;
 	unsigned long len;
@@ -44,7 +45,7 @@ struct scene {
 struct verdict {
 	const char *fault;
 	unsigned int stops;
-	struct kgdb_watch_spec reports[KGDB_HW_SLOTS + 1];
+	struct kgdb_watch_spec reports[KGDB_SLOTS_MAX + 1];
 };
 
 /* Add a watchpoint, in slots taken from @order on; false if it does not fit */

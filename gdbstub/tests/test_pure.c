@@ -169,7 +169,7 @@ static void oracle_agrees_with_the_tables(void)
 		check(equal(why, row->why) && (why || count == row->count),
 		      show_watch(&row->watch), show_count(row->why, row->count),
 		      show_count(why, count));
-		if (!why && count <= KGDB_HW_SLOTS)
+		if (!why && count <= KGDB_SLOTS_MAX)
 			fault = oracle_plan_fault(&row->watch, row->slots, count);
 		check(!fault, show_watch(&row->watch), "a right plan", show(fault));
 	}
@@ -285,7 +285,7 @@ static void check_plan(const struct kgdb_watch_spec *watch, unsigned int room,
 
 	if (room)
 		memset(slots, 0xa5, room * sizeof(*slots));
-	got = kgdb_plan_slots(watch, slots, room, &count);
+	got = kgdb_plan_slots(&kgdb_test_caps, watch, slots, room, &count);
 	check(equal(got, why) && (got || count == expected_count), show_watch(watch),
 	      show_count(why, expected_count), show_count(got, count));
 	if (!kgdb_watch_spec_equal(watch, &before))
@@ -310,13 +310,13 @@ static void plan_table(void)
 	for (i = 0; i < ARRAY_SIZE(kgdb_plan_cases); i++) {
 		const struct kgdb_plan_case *row = &kgdb_plan_cases[i];
 		unsigned long count = 0;
-		const char *why = kgdb_plan_slots(&row->watch, NULL, 0, &count);
+		const char *why = kgdb_plan_slots(&kgdb_test_caps, &row->watch, NULL, 0, &count);
 
 		check(equal(why, row->why) && (why || count == row->count),
 		      show_watch(&row->watch), show_count(row->why, row->count),
 		      show_count(why, count));
-		for (room = 0; room <= KGDB_HW_SLOTS; room++)
-			check_plan(&row->watch, room, row->count <= KGDB_HW_SLOTS ?
+		for (room = 0; room <= KGDB_SLOTS_MAX; room++)
+			check_plan(&row->watch, room, row->count <= KGDB_SLOTS_MAX ?
 				   row->slots : NULL);
 	}
 }
@@ -342,8 +342,8 @@ static void plan_everything(void)
 					watch.type = type;
 					watch.addr = places[i] + offset;
 					check_plan(&watch, ARRAY_SIZE(whole), NULL);
-					kgdb_plan_slots(&watch, whole, ARRAY_SIZE(whole), &count);
-					for (room = 0; room <= KGDB_HW_SLOTS; room += 2)
+					kgdb_plan_slots(&kgdb_test_caps, &watch, whole, ARRAY_SIZE(whole), &count);
+					for (room = 0; room <= KGDB_SLOTS_MAX; room += 2)
 						check_plan(&watch, room, whole);
 				}
 			}
@@ -364,9 +364,9 @@ static void plan_far_and_wide(void)
 					watch.type = KGDB_WATCH_WRITE + len_bit % 3;
 					watch.len = (1UL << len_bit) + near;
 					watch.addr = (1UL << addr_bit) + off;
-					check_plan(&watch, KGDB_HW_SLOTS, NULL);
+					check_plan(&watch, KGDB_SLOTS_MAX, NULL);
 					watch.addr = -watch.addr;
-					check_plan(&watch, KGDB_HW_SLOTS, NULL);
+					check_plan(&watch, KGDB_SLOTS_MAX, NULL);
 				}
 			}
 		}
@@ -383,7 +383,7 @@ static void match_table(void)
 		bool more;
 
 		memset(&report, 0xa5, sizeof(report));
-		more = kgdb_match(&row->access, row->slots, row->watches,
+		more = kgdb_match(&kgdb_test_caps, &row->access, row->slots, row->watches,
 				  ARRAY_SIZE(row->watches), &report);
 		check(kgdb_watch_spec_equal(&report, &row->report), show(row->what),
 		      show_watch(&row->report), show_watch(&report));
@@ -438,7 +438,7 @@ static void random_scene(struct scene *scene)
 /* Any watchpoints, any access */
 static void match_random_scenes(void)
 {
-	unsigned long stops[KGDB_HW_SLOTS + 2] = { 0 };
+	unsigned long stops[KGDB_SLOTS_MAX + 2] = { 0 };
 	struct verdict verdict;
 	struct scene scene;
 	int i;
@@ -516,7 +516,7 @@ static void match_all_pairs(void)
 				pair[i].len = lengths[number[i] / 3 % 5];
 				pair[i].addr = 0x1000 + number[i] / 15;
 			}
-			order = (a + b) % KGDB_HW_SLOTS;
+			order = (a + b) % KGDB_SLOTS_MAX;
 			scene = (struct scene){ };
 			if (scene_add(&scene, &pair[0], order) &&
 			    scene_add(&scene, &pair[1], order + a))

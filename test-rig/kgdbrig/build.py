@@ -20,13 +20,15 @@ import shutil
 import subprocess
 import sys
 import tempfile
+from collections.abc import Collection
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TextIO
+from typing import Any, TextIO
 
 from kgdbrig import arches, overlay, paths, source
 from kgdbrig.arches import Arch
 from kgdbrig.errors import BuildError, MissingDependency, RigError
+from kgdbrig.hooks import PARTS
 from kgdbrig.overlay import Overlay
 from kgdbrig.progress import Progress
 from kgdbrig.source import Source
@@ -35,6 +37,8 @@ from kgdbrig.source import Source
 _RECIPE = "1"
 #: Finished kernels kept for each version, architecture and kind; the least recently used go first.
 _KEPT = 8
+#: As many of those that lack a fix, of which each test wants another one.
+_KEPT_WITHOUT = 32
 _TAIL_LINES = 30
 #: The finished kernels that this process uses: their directories, open and locked.
 _in_use: dict[Path, int] = {}
@@ -53,7 +57,8 @@ class Kernel:
 
     `directory` holds the image, vmlinux with its gdb scripts next to it,
     config, System.map, modules/*.ko (with debugging information), series.txt
-    (the hooks that were applied) and build.log.
+    (the hooks that were applied) and build.log.  `series` is the last part of
+    the series that it has, and `without` names the hooks that were left out.
     """
 
     version: str
@@ -65,6 +70,8 @@ class Kernel:
     vmlinux: Path
     release: str
     source: str
+    series: str = PARTS[-1]
+    without: tuple[str, ...] = ()
 
     def symbol(self, name: str) -> int:
         """A symbol's address, by System.map: of a per-CPU variable, what to add __per_cpu_offset to.
@@ -85,6 +92,7 @@ class _Recipe:
     version: str
     arch: Arch
     stock: bool
+    series: str
     config: str
     source: Source
     overlay: Overlay
@@ -95,12 +103,13 @@ class _Recipe:
     @property
     def family(self) -> str:
         """Names the object directory: builds of one family reuse each other's objects."""
-        return f"{self.source.name}_{self.arch.name}" + "_stock" * self.stock + self.variant.replace("-", "_")
+        return f"{self.source.name}_{self.arch.name}{self.variant.replace('-', '_')}"
 
     @property
     def variant(self) -> str:
-        """Tells the trees of other configurations apart."""
-        return f"-{self.config}" if self.config != "default" else ""
+        """Tells the trees of other overlays and configurations apart."""
+        overlaid = "-stock" if self.stock else f"-{self.series}" if self.series != PARTS[-1] else ""
+        return overlaid + (f"-{self.config}" if self.config != "default" else "")
 
     def key(self) -> str:
         total = hashlib.sha256()
@@ -110,8 +119,9 @@ class _Recipe:
             total.update(content)
 
         for name, text in (("recipe", _RECIPE), ("version", self.version), ("arch", self.arch.name),
-                           ("stock", str(self.stock)), ("config", self.config), ("source", self.source.digest),
-                           ("overlay", self.overlay.digest()), ("compiler", self.compiler)):
+                           ("stock", str(self.stock)), ("series", self.series), ("config", self.config),
+                           ("source", self.source.digest), ("overlay", self.overlay.digest()),
+                           ("without", repr(self.overlay.without)), ("compiler", self.compiler)):
             add(name, text.encode())
         for fragment in self.fragments:
             add(f"fragment {fragment.name}", fragment.read_bytes())
@@ -121,14 +131,18 @@ class _Recipe:
 
 
 def build(version: str, arch: str, *, stock: bool = False, kernel_src: Path | None = None,
-          config: str = "default", progress: TextIO | None = sys.stderr) -> Kernel:
+          config: str = "default", series: str = PARTS[-1], without: Collection[str] = (),
+          progress: TextIO | None = sys.stderr) -> Kernel:
     """The kernel for these inputs, built when the cache does not have it.
 
     `config` other than "default" adds the fragment configs/CONFIG.config.
-    It stays in the cache for as long as this process runs.  Progress goes to
-    `progress`.  Raises OverlayError, SourceError, BuildError.
+    The kernel has the series up to and including the part `series`, but for
+    the hooks called `without` ("NAME.patch"); up to "fixes" it is configured
+    as the stock kernel is.  It stays in the cache for as long as this process
+    runs.  Progress goes to `progress`.  Raises OverlayError, SourceError,
+    BuildError.
     """
-    recipe = _recipe(version, arch, stock, kernel_src, config, progress)
+    recipe = _recipe(version, arch, stock, kernel_src, config, series, without, progress)
     key = recipe.key()
     directory = paths.cache_dir("kernels") / key
     kernel = _finished(directory)
@@ -143,9 +157,9 @@ def build(version: str, arch: str, *, stock: bool = False, kernel_src: Path | No
     return kernel
 
 
-def fragments(config: str, version: str, arch: str, stock: bool) -> tuple[Path, ...]:
+def fragments(config: str, version: str, arch: str, stock: bool, *, emulator: bool = True) -> tuple[Path, ...]:
     """The fragments of a configuration in the order they are merged; a later line wins."""
-    required = ["common", *arches.find(arch).configs] + ["watchpoint"] * (not stock) + [config] * (config != "default")
+    required = ["common", *arches.find(arch).configs] + ["watchpoint"] * (not stock) + ["emulator"] * (not stock and emulator) + [config] * (config != "default")
     optional = [version, f"{version}-{arch}"]
     missing = [name for name in required if not (paths.CONFIGS / f"{name}.config").is_file()]
     if missing:
@@ -154,12 +168,15 @@ def fragments(config: str, version: str, arch: str, stock: bool) -> tuple[Path, 
     return tuple(path for path in found if path.is_file())
 
 
-def _recipe(version: str, arch: str, stock: bool, kernel_src: Path | None, config: str,
-            progress: TextIO | None) -> _Recipe:
+def _recipe(version: str, arch: str, stock: bool, kernel_src: Path | None, config: str, series: str,
+            without: Collection[str], progress: TextIO | None) -> _Recipe:
+    if stock and (series != PARTS[-1] or without):
+        raise RigError("a stock kernel has no part of the series, and no hook to leave out: "
+                       "ask for one or the other")
     layout = arches.find(arch)
     found = source.find(version, kernel_src, progress)
     version = found.version
-    laid = Overlay() if stock else overlay.load(version)
+    laid = Overlay() if stock else overlay.load(version, upto=series, without=sorted(without))
     compiler = ""
     for program in ("gcc", "ld"):
         try:
@@ -170,7 +187,9 @@ def _recipe(version: str, arch: str, stock: bool, kernel_src: Path | None, confi
                if path.name in ("Makefile", "Kbuild") or path.suffix in (".c", ".h", ".S") and ".mod." not in path.name}
     if not trigger:
         raise RigError(f"{paths.TRIGGER} has no sources: the checkout is not complete")
-    return _Recipe(version, layout, stock, config, found, laid, fragments(config, version, arch, stock), trigger, compiler)
+    return _Recipe(version, layout, stock, series, config, found, laid,
+                   fragments(config, version, arch, stock or series == "fixes", emulator=series == PARTS[-1]),
+                   trigger, compiler)
 
 
 def _finished(directory: Path) -> Kernel | None:
@@ -184,6 +203,7 @@ def _finished(directory: Path) -> Kernel | None:
         raise RigError(f"{directory} is damaged: remove it and build again") from error
     os.utime(directory)
     image = directory / stored.pop("image")
+    stored["without"] = tuple(stored["without"])
     return Kernel(directory=directory, image=image, vmlinux=directory / "vmlinux", **stored)
 
 
@@ -210,7 +230,7 @@ def _make(recipe: _Recipe, key: str, directory: Path, progress: TextIO | None) -
     tree = recipe.source.directory
     if not recipe.stock or not recipe.source.cached:
         # One that builds for long, or often, should not keep the others waiting.
-        tree = paths.cache_dir("tree") / (recipe.source.name + "-stock" * recipe.stock + recipe.variant)
+        tree = paths.cache_dir("tree") / f"{recipe.source.name}{recipe.variant}"
         with paths.locked(f"tree-{tree.name}", progress):
             overlay.apply(recipe.source, recipe.overlay, tree, progress)
             _compile(recipe, key, tree, objects, directory, progress)
@@ -220,9 +240,10 @@ def _make(recipe: _Recipe, key: str, directory: Path, progress: TextIO | None) -
 
 
 def _compile(recipe: _Recipe, key: str, tree: Path, objects: Path, directory: Path, progress: TextIO | None) -> None:
-    kbuild = Kbuild(recipe.arch, recipe.source, tree, objects)
+    kbuild = Kbuild(recipe.arch.make_arch, recipe.source, tree, objects)
     kbuild.configure(recipe.fragments, progress)
-    kbuild.compile(f"Linux {recipe.version} {recipe.arch.name}{' stock' * recipe.stock}", progress)
+    kbuild.compile(recipe.arch, " ".join(["Linux", recipe.version, recipe.arch.name, *recipe.variant.split("-")[1:]]),
+                   progress)
     release = (objects / "include/config/kernel.release").read_text(encoding="utf-8").strip()
     trigger = objects.with_name(f"{objects.name}.trigger")  # a path that stays: it is in the debugging information
     shutil.rmtree(trigger, ignore_errors=True)
@@ -234,10 +255,14 @@ def _compile(recipe: _Recipe, key: str, tree: Path, objects: Path, directory: Pa
 
 
 class Kbuild:
-    """make in one object directory, for a tree that came from `origin`."""
+    """make in one object directory, for a tree that came from `origin`.
 
-    def __init__(self, arch: Arch, origin: Source, tree: Path, objects: Path) -> None:
-        self._arch = arch
+    `arch` is kbuild's ARCH, and `cross` what the names of the compiler and its
+    tools begin with, where that is not this machine's.
+    """
+
+    def __init__(self, arch: str, origin: Source, tree: Path, objects: Path, *, cross: str = "") -> None:
+        self._variables = (f"ARCH={arch}", *([f"CROSS_COMPILE={cross}"] if cross else []), "LOCALVERSION=")
         self._origin = origin
         self._tree = tree
         self._objects = objects
@@ -275,14 +300,14 @@ class Kbuild:
         if not config.exists() or config.read_bytes() != content:
             config.write_bytes(content)
 
-    def compile(self, what: str, progress: TextIO | None) -> None:
+    def compile(self, arch: Arch, what: str, progress: TextIO | None) -> None:
         """Build the image, the modules and the gdb scripts of `what`."""
         counted = self._objects / "rig-objects"
         full = not (self._objects / "vmlinux").exists()
         done = sum(name.endswith(".o") for _, _, names in os.walk(self._objects) for name in names) if full else 0
-        total = int(counted.read_text(encoding="ascii")) if counted.exists() else self._arch.objects
+        total = int(counted.read_text(encoding="ascii")) if counted.exists() else arch.objects
         line = Progress(f"building {what}", progress)
-        command = self._command(self._arch.image, "modules", "scripts_gdb")
+        command = self._command(arch.image, "modules", "scripts_gdb")
         with self._log.open("ab") as log, subprocess.Popen(
                 command, env=self._environment, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
                 stderr=subprocess.STDOUT) as make:
@@ -317,7 +342,7 @@ class Kbuild:
 
     def _command(self, *targets: str) -> list[str]:
         return ["make", f"-j{len(os.sched_getaffinity(0))}", f"--directory={self._tree}", f"O={self._objects}",
-                f"ARCH={self._arch.make_arch}", "LOCALVERSION=", *targets]
+                *self._variables, *targets]
 
     def _run(self, what: str, command: list[str], environment: dict[str, str]) -> None:
         with self._log.open("ab") as log:
@@ -367,11 +392,11 @@ def _install(recipe: _Recipe, key: str, release: str, tree: Path, objects: Path,
         in_tree = (objects / "modules.order").read_text(encoding="utf-8").split()
         for module in [objects / name.replace(".o", ".ko") for name in in_tree] + sorted(trigger.glob("*.ko")):
             shutil.copyfile(module, temporary / "modules" / module.name)
-        (temporary / "series.txt").write_text("".join(f"{patch.name}\n" for patch in recipe.overlay.patches),
+        (temporary / "series.txt").write_text("".join(f"{hook.path.name}\n" for hook in recipe.overlay.hooks),
                                               encoding="utf-8")
         kernel = Kernel(version=recipe.version, arch=recipe.arch.name, stock=recipe.stock, key=key,
                         directory=directory, image=Path(image), vmlinux=Path("vmlinux"), release=release,
-                        source=recipe.source.identity)
+                        source=recipe.source.identity, series=recipe.series, without=recipe.overlay.without)
         stored = {name: str(value) if isinstance(value, Path) else value for name, value in asdict(kernel).items()
                   if name not in ("directory", "vmlinux")}
         (temporary / "kernel.json").write_text(json.dumps(stored, indent=1) + "\n", encoding="utf-8")
@@ -383,15 +408,23 @@ def _install(recipe: _Recipe, key: str, release: str, tree: Path, objects: Path,
 
 def _prune(kernels: Path, recipe: _Recipe) -> None:
     """Remove the finished kernels of this kind that were not used for longest, but none that is in use."""
+    kind = _kind({"version": recipe.version, "arch": recipe.arch.name, "stock": recipe.stock, "series": recipe.series,
+                  "without": recipe.overlay.without})
     same = []
     for listing in kernels.glob("*/kernel.json"):
         with contextlib.suppress(FileNotFoundError):  # another rig removed it just now
             stored = json.loads(listing.read_text(encoding="utf-8"))
-            if (stored["version"], stored["arch"], stored["stock"]) == (recipe.version, recipe.arch.name, recipe.stock):
+            if _kind(stored) == kind:
                 same.append((listing.parent.stat().st_mtime, listing.parent))
-    for _, old in sorted(same, reverse=True)[_KEPT:]:
+    for _, old in sorted(same, reverse=True)[_KEPT_WITHOUT if recipe.overlay.without else _KEPT:]:
         with contextlib.suppress(FileNotFoundError, BlockingIOError):
             _remove(old)
+
+
+def _kind(stored: dict[str, Any]) -> tuple[object, ...]:
+    """What tells finished kernels apart whose number is limited, from kernel.json; older ones say nothing of a series."""
+    return (stored["version"], stored["arch"], stored["stock"], stored.get("series", PARTS[-1]),
+            bool(stored.get("without")))
 
 
 def _remove(kernel: Path) -> None:

@@ -11,10 +11,12 @@ import signal
 import sys
 from pathlib import Path
 from types import FrameType
+from typing import Any
 
 from kgdbrig import arches, paths, source
+from kgdbrig.anymachine import KGDBOC, MACHINES
 from kgdbrig.errors import MachineError, RigError
-from kgdbrig.machine import KGDBOC, Machine
+from kgdbrig.hooks import MAILED, PARTS
 
 DEFAULT_VERSION = "6.12"
 DEFAULT_ARCH = "x86_64"
@@ -55,13 +57,19 @@ def _terminate(number: int, _frame: FrameType | None) -> None:
     raise _Terminated(number)
 
 
+def _build_arguments(options: argparse.Namespace) -> dict[str, Any]:
+    """What the options of _parser()'s `build` are for build()."""
+    return {"stock": options.stock, "kernel_src": options.source, "config": options.config, "series": options.series}
+
+
 def _boot(options: argparse.Namespace) -> int:
+    from kgdbrig import machines
     from kgdbrig.build import build
     from kgdbrig.session import announced
 
-    kernel = build(options.kernel, options.arch, stock=options.stock, kernel_src=options.source, config=options.config)
-    machine = Machine(kernel, smp=options.smp, kgdboc=options.kgdboc, append=options.append,
-                      memory_mb=options.memory)
+    kernel = build(options.kernel, options.arch, **_build_arguments(options))
+    machine = machines.make(options.machine, kernel, smp=options.smp, kgdboc=options.kgdboc, append=options.append,
+                            memory_mb=options.memory)
     with machine, announced(machine):
         print(json.dumps(machine.sockets() | {"pid": machine.pid}), flush=True)
         try:
@@ -69,8 +77,7 @@ def _boot(options: argparse.Namespace) -> int:
         except (KeyboardInterrupt, _Terminated):
             return 0  # the ordinary way to end it
         if status != 0:
-            said = machine.qemu_log.read_text(encoding="utf-8", errors="replace").strip()
-            raise MachineError(f"QEMU ended with status {status}: {said}")
+            raise MachineError(f"{machine.name} ended with status {status}: {machine.said()}")
         print("rig: the guest powered off or rebooted", file=sys.stderr)
     return 0
 
@@ -78,7 +85,7 @@ def _boot(options: argparse.Namespace) -> int:
 def _kernel(options: argparse.Namespace) -> int:
     from kgdbrig.build import build
 
-    kernel = build(options.kernel, options.arch, stock=options.stock, kernel_src=options.source, config=options.config)
+    kernel = build(options.kernel, options.arch, **_build_arguments(options))
     print(kernel.directory)
     return 0
 
@@ -87,8 +94,8 @@ def _gdb(options: argparse.Namespace) -> int:
     from kgdbrig.build import build
     from kgdbrig.interactive import debug
 
-    kernel = build(options.kernel, options.arch, stock=options.stock, kernel_src=options.source, config=options.config)
-    return debug(kernel, smp=options.smp, append=options.append, memory_mb=options.memory)
+    kernel = build(options.kernel, options.arch, **_build_arguments(options))
+    return debug(kernel, kind=options.machine, smp=options.smp, append=options.append, memory_mb=options.memory)
 
 
 def _demo(options: argparse.Namespace) -> int:
@@ -127,11 +134,14 @@ def _console(options: argparse.Namespace) -> int:
 def _series(options: argparse.Namespace) -> int:
     from kgdbrig.series import write
 
-    mails = write(options.kernel, options.output)
-    directory = mails[0].parent
-    print(f"rig: {len(mails) - 1} patches and a cover letter; on a bare tree: git am {directory}/0*[1-9]*.patch",
-          file=sys.stderr)
-    print(directory)
+    written = write(options.kernel, options.output, part=options.part)
+    for part, mails in written.items():
+        print(f"rig: {part}: {len(mails) - 1} patches and a cover letter in {mails[0].parent}", file=sys.stderr)
+    tree = "a bare tree" if options.part in (None, PARTS[0]) else "a tree with the parts before"
+    every = " ".join(f"{mails[0].parent}/0*[1-9]*.patch" for mails in written.values())
+    print(f"rig: on {tree}: git am {every}", file=sys.stderr)
+    last = mails[0].parent
+    print(last if options.part else last.parent)
     return 0
 
 
@@ -142,6 +152,15 @@ def _check(options: argparse.Namespace) -> int:
         print(line, flush=True)
 
     return 0 if run(options.kernel, options.arch, say, again=options.again) else 1
+
+
+def _test_fixes(options: argparse.Namespace) -> int:
+    from kgdbrig.fixes import run
+
+    def say(line: str) -> None:
+        print(line, flush=True)
+
+    return 0 if run(options.kernel, options.arch, options.fix, say) else 1
 
 
 def _clean_cache(_options: argparse.Namespace) -> int:
@@ -157,7 +176,7 @@ def _clean_cache(_options: argparse.Namespace) -> int:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="rig", description="Builds kernels with KGDB watchpoints and boots them "
-                                     "in QEMU, for tests and for people.")
+                                     "in QEMU or Bochs, for tests and for people.")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
 
     kernel = argparse.ArgumentParser(add_help=False)
@@ -167,7 +186,10 @@ def _parser() -> argparse.ArgumentParser:
                         help=f"architecture: {', '.join(arches.ARCHES)} (default {DEFAULT_ARCH})")
 
     build = argparse.ArgumentParser(add_help=False, parents=[kernel])
-    build.add_argument("--stock", action="store_true", help="the same source and configuration without our patches")
+    overlaid = build.add_mutually_exclusive_group()
+    overlaid.add_argument("--stock", action="store_true", help="the same source and configuration without our patches")
+    overlaid.add_argument("--series", metavar="PART", choices=PARTS, default=PARTS[-1],
+                          help=f"only the series up to and including a part: {', '.join(PARTS)} (default: all of it)")
     build.add_argument("--source", metavar="PATH", type=Path,
                        default=Path(os.environ["KERNEL_SRC"]) if os.environ.get("KERNEL_SRC") else None,
                        help="a kernel tree of your own, which is only read (default $KERNEL_SRC, else Debian's source)")
@@ -180,6 +202,8 @@ def _parser() -> argparse.ArgumentParser:
                          "one: much slower, and true races; the host should have as many cores and nothing else to do")
 
     machine = argparse.ArgumentParser(add_help=False, parents=[build])
+    machine.add_argument("--machine", choices=MACHINES, default="qemu",
+                         help="what runs the guest: qemu (the default), or bochs, whose debug registers are a processor's")
     machine.add_argument("--smp", metavar="N", type=int, default=1, help="number of CPUs (default 1)")
     machine.add_argument("--append", metavar="STR", default="", help="more kernel parameters")
     machine.add_argument("--memory", metavar="MIB", type=int, default=512, help="memory in MiB (default 512)")
@@ -216,16 +240,25 @@ def _parser() -> argparse.ArgumentParser:
                          help="the kernel's configuration fragment (default debug: lockdep, KASAN; default is faster)")
     command.set_defaults(run=_endurance)
     command = commands.add_parser("series", help="write the kernel code as patches for a mailing list",
-                                  description="Writes a series that 'git am' applies to a bare tree of the kernel "
-                                  "version, with a cover letter, and prints where. $SOURCE_DATE_EPOCH dates it.")
+                                  description="Writes patches that 'git am' applies to a bare tree of the kernel "
+                                  "version, each part of the series with a cover letter, and prints where. $SOURCE_DATE_EPOCH dates it.")
     command.add_argument("--kernel", metavar="VERSION", default=DEFAULT_VERSION, choices=list(source.VERSIONS),
                          help=f"kernel version: {', '.join(source.VERSIONS)} (default {DEFAULT_VERSION})")
+    command.add_argument("--part", metavar="PART", choices=MAILED,
+                         help=f"only this part, which goes on top of those before: {', '.join(MAILED)} (default: all)")
     command.add_argument("--output", metavar="DIR", type=Path,
                          help="an empty directory, or one that holds an older series (default: in the cache)")
     command.set_defaults(run=_series)
     command = commands.add_parser("check", parents=[kernel], help="run checkpatch, sparse and builds on the series")
     command.add_argument("--again", action="store_true", help="also when they passed before and nothing has changed")
     command.set_defaults(run=_check)
+    command = commands.add_parser("test-fixes", parents=[kernel],
+                                  help="see that the test of each fix fails on a kernel without that fix",
+                                  description="Builds a kernel with the fixes of the series alone, and for each of them "
+                                  "one without it, and runs the fix's test (kgdbrig/fixes.py) on both. Ends with 0 when "
+                                  "each test passes on the one and fails on the other.")
+    command.add_argument("fix", metavar="NAME.patch", nargs="*", help="only these fixes (default: all of the version)")
+    command.set_defaults(run=_test_fixes)
     command = commands.add_parser("console", help="connect this terminal to a guest's console")
     command.add_argument("socket", nargs="?", type=Path, help="console socket (default: that of the newest machine)")
     command.set_defaults(run=_console)

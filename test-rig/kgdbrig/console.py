@@ -79,6 +79,11 @@ class Console:
         """
         self._await(_interrupted(PROMPT), timeout, "shell prompt on the console")
 
+    def wait_for_next_kernel(self, timeout: float = 120) -> None:
+        """Return when the shell of a kernel that took over is at its prompt; what ran before is gone."""
+        self.wait_for_shell(timeout)
+        self._running = None
+
     def run(self, command: str, timeout: float = 30, *, check: bool = False) -> str:
         """What a command prints until it ends, with its lines ended by "\\n".
 
@@ -118,9 +123,18 @@ class Console:
         echo, _, output = before.rpartition(f"{self._mark}=$?")
         return (output or echo).replace("\r", "").lstrip("\n")
 
+    def press(self, text: str) -> None:
+        """Type something beside what the shell is told, for the kernel to take."""
+        self._send(text)
+
     def expect(self, pattern: str, timeout: float = 30) -> re.Match[str]:
         """Wait for a regular expression in what is not yet consumed, and consume up to its end."""
         return self._await(pattern, timeout, f"{pattern!r} on the console")[0]
+
+    @property
+    def busy(self) -> bool:
+        """Whether a command was started whose end nobody has seen yet."""
+        return self._running is not None
 
     def tail(self, lines: int = TAIL_LINES) -> str:
         """The last lines the guest wrote."""

@@ -45,7 +45,7 @@ class BuildError(RigError):
 
 
 class MachineError(RigError):
-    """QEMU did not start, ended early, or did not answer."""
+    """The emulator did not start, ended early, or did not answer."""
 
 
 class QmpError(MachineError):

@@ -8,6 +8,7 @@ another one of that name.
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,7 +16,9 @@ from kgdbrig import paths, source
 from kgdbrig.errors import OverlayError
 
 #: The parts of the series, in their order: each needs those before it, and none behind it.
-PARTS = ("fixes", "feature", "kdb", "extra")
+PARTS = ("fixes", "feature", "kdb", "extra", "emulator")
+#: Those that are sent to a mailing list: what makes up for QEMU is only laid over by the rig.
+MAILED = PARTS[:-1]
 
 
 @dataclass(frozen=True)
@@ -36,11 +39,13 @@ class _Line:
     versions: tuple[str, ...]
 
 
-def load(version: str, repository: Path = paths.REPOSITORY) -> tuple[Hook, ...]:
-    """The hooks for a kernel version, in order.
+def load(version: str, repository: Path = paths.REPOSITORY, *, upto: str = PARTS[-1],
+         without: Collection[str] = ()) -> tuple[Hook, ...]:
+    """The hooks for a kernel version up to and including the part `upto`, in order, without those called `without`.
 
     OverlayError for a list that is wrong, for a hook that is listed and not
-    there, and for one that is there and not listed.
+    there, for one that is there and not listed, and for one that cannot be
+    left out because it is not among them.
     """
     top = repository / "kernel-patches"
     listing = top / "series"
@@ -57,7 +62,12 @@ def load(version: str, repository: Path = paths.REPOSITORY) -> tuple[Hook, ...]:
             raise OverlayError(f"{listing}:{line.number}: {line.name} is not there, neither in common/ nor in {version}/")
         found.append(Hook(line.part, path))
     _refuse_strays(listing, lines)
-    return tuple(found)
+    found = [hook for hook in found if PARTS.index(hook.part) <= PARTS.index(upto)]
+    for name in without:
+        if name not in (hook.path.name for hook in found):
+            raise OverlayError(f"{name} cannot be left out: it is not among the hooks of Linux {version} up to the part "
+                               f"{upto}, see {listing}")
+    return tuple(hook for hook in found if hook.path.name not in without)
 
 
 def _parse(listing: Path) -> list[_Line]:

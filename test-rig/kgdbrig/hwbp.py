@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import itertools
 import re
+from collections.abc import Sequence
 from types import TracebackType
 from typing import Literal
 
@@ -16,20 +17,22 @@ _numbers = itertools.count()
 
 
 class PerfEvent:
-    """A perf event on each CPU that counts the accesses to a kernel address; a context manager.
+    """A perf event on each CPU, or on some, that counts the accesses to a kernel address; a context manager.
 
     RigError when perf refuses it: the message ends with perf's reason.
     """
 
-    def __init__(self, console: Console, address: int, length: int, kind: Literal["r", "w", "rw", "x"] = "w") -> None:
+    def __init__(self, console: Console, address: int, length: int, kind: Literal["r", "w", "rw", "x"] = "w",
+                 cpus: Sequence[int] = ()) -> None:
         self._console = console
+        where = "".join(f" {cpu}" for cpu in cpus)
         self._ask, self._answer = (f"/tmp/hwbp-{next(_numbers)}.{end}" for end in ("in", "out"))
         # Both ends of both fifos stay open on the program's side: nobody waits for the other to open his. One that
-        # failed keeps its last word there until a line comes.
-        console.run(f"mkfifo {self._ask} {self._answer}", check=True)
-        console.run(f"( {{ hwbp perf {address:#x} {length} {kind} || read x; }} 0<>{self._ask} 1<>{self._answer} & )",
-                    check=True)
-        said = console.run(f"read l < {self._answer}; echo \"$l\"").strip()
+        # failed keeps its last word there until a line comes.  One line: nothing is typed while the event is made.
+        said = self._said(
+            f"mkfifo {self._ask} {self._answer}; "
+            f"( {{ hwbp perf {address:#x} {length} {kind}{where} || read x; }} 0<>{self._ask} 1<>{self._answer} & ); "
+            f"read l < {self._answer}; echo \"$l\"")
         if said != "ready":
             console.run(f"echo > {self._ask}; rm {self._ask} {self._answer}")
             raise RigError(f"no perf event at {address:#x}: {said}")
@@ -54,7 +57,11 @@ class PerfEvent:
         self._console.run(f"rm {self._ask} {self._answer}")
 
     def _request(self, line: str) -> str:
-        return self._console.run(f"echo {line} > {self._ask}; read l < {self._answer}; echo \"$l\"", check=True).strip()
+        return self._said(f"echo {line} > {self._ask}; read l < {self._answer}; echo \"$l\"")
+
+    def _said(self, command: str) -> str:
+        """The program's answer: the last line, since the kernel may have said something while the shell waited for it."""
+        return self._console.run(command, check=True).strip().rpartition("\n")[2]
 
 
 def watch_own_variable(user: Literal["task", "ptrace"], stores: int, *, length: int = 4, then: str = "") -> str:

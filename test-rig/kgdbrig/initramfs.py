@@ -76,8 +76,15 @@ class Archive:
         self._data.write(b"\0" * (-self._data.tell() % 4))
 
 
-def build(kernel: Kernel, progress: TextIO | None = sys.stderr) -> Path:
-    """The initramfs for a kernel, from the cache when nothing in it changed."""
+#: Where the guest finds the kernel and initramfs that it can start, with build(next_kernel=True).
+NEXT_KERNEL, NEXT_INITRAMFS = "/boot/kernel", "/boot/initramfs"
+
+
+def build(kernel: Kernel, progress: TextIO | None = sys.stderr, *, next_kernel: bool = False) -> Path:
+    """The initramfs for a kernel, from the cache when nothing in it changed.
+
+    With `next_kernel` the same kernel lies in it, and its initramfs.
+    """
     if not _BUSYBOX.is_file():
         raise MissingDependency(f"busybox-static ({_BUSYBOX})")
     debian = arches.find(kernel.arch).debian
@@ -85,7 +92,7 @@ def build(kernel: Kernel, progress: TextIO | None = sys.stderr) -> Path:
     programs = userland.build(kernel.arch)
     status = busybox.stat()
     key = hashlib.sha256(f"{kernel.key} {busybox} {status.st_size} {status.st_mtime_ns}\n".encode())
-    key.update(Path(__file__).read_bytes())
+    key.update(b"next" * next_kernel + Path(__file__).read_bytes())
     key.update(paths.GUEST_INIT.read_bytes())
     key.update("".join(f"{name} {program.name}\n" for name, program in programs.items()).encode())
     path = paths.cache_dir("initramfs") / f"{key.hexdigest()[:32]}.cpio"
@@ -93,7 +100,8 @@ def build(kernel: Kernel, progress: TextIO | None = sys.stderr) -> Path:
         handle, temporary = tempfile.mkstemp(prefix=".pack-", dir=path.parent)
         try:
             with os.fdopen(handle, "wb") as stream:
-                stream.write(_pack(kernel, busybox, programs))
+                inner = build(kernel, progress).read_bytes() if next_kernel else None
+                stream.write(_pack(kernel, busybox, programs, inner))
             os.replace(temporary, path)
         except BaseException:
             os.unlink(temporary)
@@ -128,7 +136,7 @@ def _fetch_busybox(debian: str, path: Path, progress: TextIO | None) -> None:
         temporary.replace(path)
 
 
-def _pack(kernel: Kernel, busybox: Path, programs: dict[str, Path]) -> bytes:
+def _pack(kernel: Kernel, busybox: Path, programs: dict[str, Path], inner: bytes | None) -> bytes:
     # The busybox of another architecture may not run here; Debian builds all with the same applets.
     listed = subprocess.run([str(_BUSYBOX), "--list-full"], capture_output=True, text=True, check=False)
     applets = listed.stdout.split()
@@ -147,6 +155,9 @@ def _pack(kernel: Kernel, busybox: Path, programs: dict[str, Path]) -> bytes:
         archive.file(f"bin/{name}", program.read_bytes(), 0o755)
     archive.file("etc/passwd", b"root:x:0:0:root:/root:/bin/sh\n")
     archive.file("etc/group", b"root:x:0:\n")
+    if inner is not None:
+        archive.file(NEXT_KERNEL.lstrip("/"), kernel.image.read_bytes())
+        archive.file(NEXT_INITRAMFS.lstrip("/"), inner)
     modules = sorted((kernel.directory / "modules").glob("*.ko"))
     for module in modules:
         archive.file(f"lib/modules/{kernel.release}/{module.name}", _stripped(module))

@@ -9,28 +9,27 @@ import signal
 import subprocess
 import sys
 
-from kgdbrig import paths, session
+from kgdbrig import machines, paths, session
 from kgdbrig.build import Kernel
 from kgdbrig.console import BREAK_IN, Console
 from kgdbrig.errors import MissingDependency
-from kgdbrig.machine import Machine
 
 _GDB = "gdb-multiarch"
 
 
-def debug(kernel: Kernel, *, smp: int = 1, append: str = "", memory_mb: int = 512) -> int:
-    """Boot, stop in KGDB, and run gdb in the foreground; QEMU ends with gdb.  Returns gdb's status."""
+def debug(kernel: Kernel, *, kind: str = "qemu", smp: int = 1, append: str = "", memory_mb: int = 512) -> int:
+    """Boot, stop in KGDB, and run gdb in the foreground; the machine ends with gdb.  Returns gdb's status."""
     gdb = shutil.which(_GDB)
     if gdb is None:
         raise MissingDependency(_GDB)
     with contextlib.ExitStack() as stack:
-        machine = Machine(kernel, smp=smp, append=append, memory_mb=memory_mb)
+        machine = machines.make(kind, kernel, smp=smp, append=append, memory_mb=memory_mb)
         stack.callback(machine.stop)
         consoles: list[Console] = []
         machine.start(lambda it: consoles.append(Console(it.console)))
         stack.enter_context(session.announced(machine))
-        print(f"rig: Linux {kernel.release} is booting", file=sys.stderr)
-        _break_in(consoles[0])
+        print(f"rig: Linux {kernel.release} is booting in {machine.name}", file=sys.stderr)
+        _break_in(consoles[0], machine.boot_seconds)
         print("rig: stopped in KGDB.  The guest's console, alive after 'continue': make console, in another terminal.\n"
               "rig: 'watch', 'rwatch' and 'awatch' set hardware watchpoints; to stop a running guest:\n"
               "rig:   echo g > /proc/sysrq-trigger    on its console", file=sys.stderr, flush=True)
@@ -44,9 +43,9 @@ def debug(kernel: Kernel, *, smp: int = 1, append: str = "", memory_mb: int = 51
             signal.signal(signal.SIGINT, before)
 
 
-def _break_in(console: Console) -> None:
+def _break_in(console: Console, boot_seconds: float) -> None:
     """Have the guest enter KGDB, and leave its console free for others."""
     with console:
-        console.wait_for_shell()
+        console.wait_for_shell(boot_seconds)
         console.start(BREAK_IN)
         console.expect("sysrq: DEBUG|Entering kdb", 30)

@@ -18,13 +18,14 @@ import re
 import shutil
 import subprocess
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TextIO
 
 from kgdbrig import hooks, paths, source
 from kgdbrig.errors import MissingDependency, OverlayError
+from kgdbrig.hooks import PARTS, Hook
 from kgdbrig.progress import Progress
 from kgdbrig.source import Source
 
@@ -41,6 +42,15 @@ LAYOUT: tuple[tuple[str, str | None], ...] = (
     (r"arch/([^/]+)/(.*)", r"arch/\1/kernel/\2"),
 )
 
+#: (pattern of a path in the kernel tree, the part of the series that brings a new file there).
+#: The first match counts.
+PART_OF: tuple[tuple[str, str], ...] = (
+    (r"arch/x86/kernel/kgdb-(qemu|insn|insn-kunit)\.c", "emulator"),
+    (r"kernel/debug/watchpoint/Kconfig\.qemu", "emulator"),
+    (r"arch/x86/kernel/kgdb-(nmi|probed)\.c", "extra"),
+    (r".*", "feature"),
+)
+
 #: The versions from before KGDB's documentation moved.
 _DOCUMENTED_IN_DEV_TOOLS = ("6.1", "6.12")
 
@@ -50,10 +60,14 @@ _IGNORED = ("*.o", "*.a", "*.so", "*.d", "*.cmd", "*.pyc", "*.rej", "*.orig", "*
 
 @dataclass(frozen=True)
 class Overlay:
-    """What goes over a tree: content by path in the kernel tree, and the patches in their order."""
+    """What goes over a tree: content by path in the kernel tree, and the hooks in their order.
+
+    `without` names hooks that would be among them and were left out.
+    """
 
     files: dict[str, bytes] = field(default_factory=dict)
-    patches: tuple[Path, ...] = ()
+    hooks: tuple[Hook, ...] = ()
+    without: tuple[str, ...] = ()
 
     def digest(self) -> str:
         """Changes with every name and content in the overlay."""
@@ -61,24 +75,28 @@ class Overlay:
         for name, content in sorted(self.files.items()):
             total.update(f"{name}\0{len(content)}\n".encode())
             total.update(content)
-        for patch in self.patches:
-            content = patch.read_bytes()
-            total.update(f"{patch.name}\0{len(content)}\n".encode())
+        for hook in self.hooks:
+            content = hook.path.read_bytes()
+            total.update(f"{hook.path.name}\0{len(content)}\n".encode())
             total.update(content)
         return total.hexdigest()
 
 
-def load(version: str, repository: Path = paths.REPOSITORY) -> Overlay:
-    """The repository's overlay for a kernel version; OverlayError when a part is not there."""
+def load(version: str, repository: Path = paths.REPOSITORY, *, upto: str = PARTS[-1],
+         without: Collection[str] = ()) -> Overlay:
+    """The repository's overlay for a kernel version, up to and including the part `upto` of the series.
+
+    `without` names hooks to leave out ("NAME.patch").  OverlayError when something is not there.
+    """
     files = {}
     for top in (repository / "gdbstub", repository / "arch"):
         if not top.is_dir():
             raise OverlayError(f"{top} is not there: only a stock kernel can be built (--stock, STOCK=1)")
         for path in sorted(_files(top)):
             target = destination(path.relative_to(repository).as_posix(), version)
-            if target is not None:
+            if target is not None and PARTS.index(part_of(target)) <= PARTS.index(upto):
                 files[target] = path.read_bytes()
-    return Overlay(files, tuple(hook.path for hook in hooks.load(version, repository)))
+    return Overlay(files, hooks.load(version, repository, upto=upto, without=without), tuple(without))
 
 
 def destination(path: str, version: str) -> str | None:
@@ -88,6 +106,11 @@ def destination(path: str, version: str) -> str | None:
         if match:
             return re.sub("^@", documentation(version), match.expand(target)) if target is not None else None
     return None
+
+
+def part_of(target: str) -> str:
+    """The part of the series that brings the new file `target`, a path in the kernel tree."""
+    return next(part for pattern, part in PART_OF if re.fullmatch(pattern, target))
 
 
 def documentation(version: str) -> str:
@@ -134,9 +157,9 @@ def _files(top: Path) -> Iterator[Path]:
 
 
 def touched(overlay: Overlay) -> dict[str, Path]:
-    """The files the series touches, each with the last patch that does."""
+    """The files the hooks touch, each with the last patch that does."""
     found: dict[str, Path] = {}
-    for patch in overlay.patches:
+    for patch in (hook.path for hook in overlay.hooks):
         text = patch.read_text(encoding="utf-8", errors="replace")
         for match in re.finditer(r"^--- (\S+).*\n\+\+\+ (\S+)", text, re.MULTILINE):
             for side in match.groups():
@@ -149,7 +172,7 @@ def touched(overlay: Overlay) -> dict[str, Path]:
 
 
 def patched(pristine: Source, overlay: Overlay) -> dict[str, bytes | None]:
-    """Content after the series of every file it touches; None for a file it removes."""
+    """Content after the hooks of every file they touch; None for a file they remove."""
     changed = touched(overlay)
     for name, patch in changed.items():
         if name in overlay.files:
@@ -160,8 +183,14 @@ def patched(pristine: Source, overlay: Overlay) -> dict[str, bytes | None]:
             if (pristine.directory / name).is_file():
                 (work / name).parent.mkdir(parents=True, exist_ok=True)
                 shutil.copyfile(pristine.directory / name, work / name)
-        for patch in overlay.patches:
-            run_patch(patch, work, pristine)
+        for hook in overlay.hooks:
+            try:
+                run_patch(hook.path, work, pristine)
+            except OverlayError as error:
+                if not overlay.without:
+                    raise
+                raise OverlayError(f"{', '.join(overlay.without)} cannot be left out alone: {hook.path.name} changes the "
+                                   f"same lines, so leave that out too, or part them\n{error}") from error
         return {name: (work / name).read_bytes() if (work / name).is_file() else None for name in changed}
 
 

@@ -79,6 +79,14 @@ class Qmp:
                 if status == "failed":
                     raise QmpError(f"QEMU's {command} {uri} failed")
 
+    def wait_event(self, name: str) -> None:
+        """Return when QEMU reports an event, or has done so unnoticed; QmpError when none comes."""
+        deadline = time.monotonic() + self._timeout
+        while True:
+            event = self._events.pop(0) if self._events else self._receive(f"event {name}", deadline)
+            if event.get("event") == name:
+                return
+
     def hmp(self, line: str) -> str:
         """Run a line of the human monitor, such as "info registers -a", and return what it prints."""
         printed: str = self.command("human-monitor-command", **{"command-line": line})

@@ -10,12 +10,12 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from kgdbrig import paths
+from kgdbrig.anymachine import AnyMachine
 from kgdbrig.errors import RigError
-from kgdbrig.machine import Machine
 
 
 @contextlib.contextmanager
-def announced(machine: Machine) -> Iterator[None]:
+def announced(machine: AnyMachine) -> Iterator[None]:
     """Have `machine` found by others while the block runs."""
     path = paths.runtime_dir() / f"{machine.pid}.json"
     temporary = path.with_suffix(".new")

@@ -9,13 +9,13 @@ from collections.abc import Sequence
 from pathlib import Path
 from types import TracebackType
 
-from kgdbrig import arches
+from kgdbrig import arches, machines
+from kgdbrig.anymachine import AnyMachine
 from kgdbrig.build import Kernel
 from kgdbrig.console import BREAK_IN, Console
 from kgdbrig.errors import RigError, RigTimeout
 from kgdbrig.gdb import Gdb
 from kgdbrig.kdb import Kdb
-from kgdbrig.machine import Machine
 from kgdbrig.oracle import Oracle
 from kgdbrig.rsp import Rsp
 from kgdbrig.tap import FROM_GDB, FROM_KGDB, Tap
@@ -43,26 +43,32 @@ class Target:
 
     With `state` the guest goes on from where another one of the same arguments
     was when it was saved, with its shell at the prompt.
+
+    `machine` is "qemu" or "bochs", which takes neither of the arguments from
+    `oracle` on but `memory_mb` and `kaslr`.
     """
 
     def __init__(self, kernel: Kernel, *, smp: int = 1, kgdboc: str = "late", append: str = "",
                  oracle: bool = False, memory_mb: int = 512, parallel: bool = True, kaslr: bool = False,
                  visits: Sequence[int] = (), counted: bool | None = None, instruction_ns: int | None = None,
-                 hypervisor: bool = True, state: Path | None = None) -> None:
+                 hypervisor: bool = True, cpu: str | None = None, state: Path | None = None,
+                 machine: str = "qemu", next_kernel: bool = False) -> None:
         self.kernel = kernel
         self.smp = smp
-        self.machine = Machine(kernel, smp=smp, kgdboc=kgdboc, append=append, oracle=oracle, memory_mb=memory_mb,
-                               parallel=parallel, kaslr=kaslr, counted=counted, instruction_ns=instruction_ns,
-                               hypervisor=hypervisor, state=state)
+        self.machine = machines.make(machine, kernel, smp=smp, kgdboc=kgdboc, append=append, oracle=oracle,
+                                     memory_mb=memory_mb, parallel=parallel, kaslr=kaslr, counted=counted,
+                                     instruction_ns=instruction_ns, hypervisor=hypervisor, cpu=cpu, state=state,
+                                     next_kernel=next_kernel)
         self._kgdboc = kgdboc
         self._restored = state is not None
         self._visits = visits
         self._stack = contextlib.ExitStack()
+        self._clients = contextlib.ExitStack()
         self._gdbs: list[Gdb] = []
 
     def __enter__(self) -> Target:
         with contextlib.ExitStack() as stack:
-            def listen(machine: Machine) -> None:
+            def listen(machine: AnyMachine) -> None:
                 self.console = stack.enter_context(Console(machine.console))
                 self.tap = stack.enter_context(Tap(machine.kgdb, machine.directory / "tap"))
                 if machine.oracle is not None:
@@ -71,14 +77,15 @@ class Target:
                             witness.visits(pc)
 
             stack.callback(self.machine.stop)
+            stack.callback(self._close_clients)
             self.machine.start(listen)
             # An early debugger's port is the only console at that time.
             if self._kgdboc == "early":
-                self.tap.wait_text(_WAITS.encode(), 60)
+                self.tap.wait_text(_WAITS.encode(), self.machine.boot_seconds)
             elif self._kgdboc == "wait":
-                self.console.expect(_WAITS, 60)
+                self.console.expect(_WAITS, self.machine.boot_seconds)
             elif not self._restored:
-                self.booted(60)
+                self.booted(self.machine.boot_seconds)
             self.trigger = Trigger(self.console)
             self.values = Values(self.console, self.kernel, self.machine.directory)
             self._stack = stack.pop_all()
@@ -124,6 +131,11 @@ class Target:
         else:
             self.console.expect("sysrq: DEBUG|Entering kdb")
 
+    def press_break(self) -> None:
+        """Have the kernel enter KGDB by SysRq-g from its console's interrupt, whatever the shell does; QEMU only."""
+        self.machine.qmp().command("chardev-send-break", id="console")
+        self.console.press("g")
+
     def back(self, timeout: float = 30) -> None:
         """Wait until the shell that broke in is at its prompt again."""
         self.console.finish(timeout)
@@ -157,7 +169,7 @@ class Target:
 
     def reattach_rsp(self) -> Rsp:
         """A raw client on a machine that is in KGDB already, past the first '?'."""
-        rsp = self._stack.enter_context(Rsp(self.line, self.kernel.arch))
+        rsp = self._clients.enter_context(Rsp(self.line, self.kernel.arch))
         rsp.request("?")
         return rsp
 
@@ -171,7 +183,29 @@ class Target:
     def open_kdb(self) -> Kdb:
         """A terminal on the kgdb line of a machine that runs."""
         with self.tap.expecting_client():
-            return self._stack.enter_context(Kdb(self.line))
+            return self._clients.enter_context(Kdb(self.line))
+
+    def let_go(self) -> None:
+        """End all debuggers, and have the machine go on without a breakpoint or watchpoint, however they left it.
+
+        The shell is at its prompt then; what it still had to do has been done.
+        """
+        self._close_clients()
+        self.tap.wait_client_gone()
+        if not self.console.busy:
+            self.break_in()
+        with Rsp(self.line, self.kernel.arch) as rsp:
+            rsp.synchronize()
+            if (answer := rsp.request("D")) != "OK":
+                raise RigError(f"KGDB answers 'D' with {answer!r}; {self.report()}")
+        self.back()
+
+    def renew(self) -> None:
+        """After let_go(): the trigger's and the values' modules as at first, when they are loaded again."""
+        self.console.run("for m in kgdb_trigger kgdb_values; do test -d /sys/module/$m && rmmod $m; done; "
+                         "echo 0 > /proc/sys/kernel/panic")
+        self.trigger = Trigger(self.console)
+        self.values = Values(self.console, self.kernel, self.machine.directory)
 
     def resume(self, gdb: Gdb) -> None:
         """Continue in gdb from the stop that break_in() made; the shell is at its prompt again."""
@@ -179,7 +213,7 @@ class Target:
         self.back()
 
     def breakpoints_armed(self) -> list[int]:
-        """How many debug registers each virtual CPU has enabled, as QEMU sees it."""
+        """How many debug registers each virtual CPU has enabled, as the emulator sees it."""
         return [bin(_per_slot(registers["DR7"])).count("1") for registers in self.machine.debug_registers()]
 
     def expect_armed(self, count: int, timeout: float = 10) -> None:
@@ -219,8 +253,12 @@ class Target:
         sent = [packet for packet in self.tap.packets if packet.direction == FROM_GDB and packet.kind is Kind.PACKET]
         return bool(sent) and sent[-1].data[:1] not in (b"D", b"k", b"3")
 
+    def _close_clients(self) -> None:
+        self._clients.close()
+        self._clients = contextlib.ExitStack()
+
     def _new_gdb(self) -> Gdb:
-        gdb = self._stack.enter_context(Gdb(self.kernel.vmlinux))
+        gdb = self._clients.enter_context(Gdb(self.kernel.vmlinux))
         self._gdbs.append(gdb)
         return gdb
 

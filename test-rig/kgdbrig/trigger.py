@@ -205,6 +205,18 @@ class Trigger:
             raise RigError(f"kgdb_trigger_init did not load: {output.strip()}")
         self._console.run("rmmod kgdb_trigger_init", check=True)
 
+    def memory(self, command: str) -> None:
+        """Have memory, give it back, or store there: see memory.c."""
+        self._write("memory", command)
+
+    def memory_command(self, command: str) -> str:
+        """The shell command for memory() that stops the machine."""
+        return f"echo '{command}' > {_DIRECTORY}/memory"
+
+    def memory_address(self) -> int:
+        """Where that memory is."""
+        return int(self._read("memory"), 16)
+
     def store(self) -> tuple[int, int]:
         """The addresses of the store that op=probed executes, and of the instruction behind it."""
         return self._two_addresses("store")

@@ -4,7 +4,9 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import hashlib
+import itertools
 import os
 import shutil
 import sys
@@ -20,6 +22,8 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from kgdbrig import arches, build, machine, paths, source  # noqa: E402
 from kgdbrig.build import Kernel  # noqa: E402
+from kgdbrig.endurance import complaints  # noqa: E402
+from kgdbrig.hooks import PARTS  # noqa: E402
 from kgdbrig.target import Target  # noqa: E402
 
 #: A factory of booted targets, each ended with its test; see Target's arguments.
@@ -34,8 +38,16 @@ ONE_VERSION = "6.12"
 #: Parts of the names of tests that take long.
 LONG = ("test_endurance.py", "test_series.py", "test_soak.py", "test_compare.py", "test_fuzz.py")
 
+#: How many tests, and how many stops at watchpoints, there are in Bochs for each kernel version; fewer is a failure where
+#: all were to run.
+BOCHS_TESTS, BOCHS_HITS = 58, 500
+#: The version whose kernel in Bochs has no code at all that makes up for QEMU; the others ask CPUID when they run.
+BOCHS_WITHOUT_QUIRKS = "7.3"
+
 _booted = pytest.StashKey[list[Target]]()
 _states = pytest.StashKey[Path]()
+_failed = pytest.StashKey[bool]()
+_BOCHS = "bochs"
 
 
 @dataclass(frozen=True)
@@ -49,25 +61,36 @@ class Platform:
         return f"{self.version}-{self.arch}"
 
 
-def platforms(*, i386: bool = False, one_version: bool = False) -> list[Platform]:
+#: One object for each: pytest keeps a fixture for as long as its parameter is the same object, not an equal one.
+_one_platform = functools.cache(Platform)
+
+
+def platforms(*, i386: bool = False, one_version: bool = False, rest_in_test_all: bool = False) -> list[Platform]:
     """What is to be tested: KVER and ARCH from the environment, or all there is.
 
     On i386 only the tests marked so, on the one version that is supported there.
     """
     versions = os.environ.get("KVER", "").split() or list(source.VERSIONS)
     arches_ = os.environ.get("ARCH", "").split() or list(arches.ARCHES)
-    if one_version:
+    if one_version or (rest_in_test_all and not os.environ.get("TEST_ALL")):
         versions = [ONE_VERSION if ONE_VERSION in versions else versions[0]]
         i386 = False
-    found = [Platform(version, "x86_64") for version in versions if "x86_64" in arches_]
+    found = [_one_platform(version, "x86_64") for version in versions if "x86_64" in arches_]
     if i386 and "i386" in arches_ and I386_VERSION in versions:
-        found.append(Platform(I386_VERSION, "i386"))
+        found.append(_one_platform(I386_VERSION, "i386"))
     return found
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    group = parser.getgroup("rig", "the kernel under test")
+    group.addoption("--series", choices=PARTS, default=PARTS[-1], help="has the series up to and including this part")
+    group.addoption("--without", metavar="NAME.patch", action="append", default=[], help="lacks this hook of the series")
 
 
 def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", "i386: a test that also runs on a 32-bit kernel")
     config.addinivalue_line("markers", "one_version: a test that one version is enough for, and no 32-bit kernel")
+    config.addinivalue_line("markers", "rest_in_test_all: a test that runs on one version, and with TEST_ALL on all")
     told = _worker_input(config)
     config.stash[_states] = Path(told["states"] if told else tempfile.mkdtemp(prefix="rig-states-"))
 
@@ -89,7 +112,9 @@ def _worker_input(config: pytest.Config) -> dict[str, Any] | None:
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     if "platform" in metafunc.fixturenames:
-        marked = {mark: metafunc.definition.get_closest_marker(mark) is not None for mark in ("i386", "one_version")}
+        marked = {mark: metafunc.definition.get_closest_marker(mark) is not None
+                  for mark in ("i386", "one_version", "rest_in_test_all")}
+        marked["i386"] &= _BOCHS not in metafunc.fixturenames
         metafunc.parametrize("platform", platforms(**marked), ids=str, scope="session")
 
 
@@ -97,8 +122,12 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> Iterator[None]:
     """One platform after another, so that few kernels are waited for; the tests that take longest first in each.
 
-    Those that are short then even out what the workers of pytest-xdist have to do.
+    Those that are short then even out what the workers of pytest-xdist have to do.  What runs in Bochs is for one worker,
+    which boots it once.
     """
+    for item in items:
+        if f"test_{_BOCHS}_" in item.nodeid:
+            item.add_marker(pytest.mark.xdist_group(f"{_BOCHS}-{_platform(item)}"))
     yield
     found = [*dict.fromkeys(map(_platform, items))]
     items.sort(key=lambda item: (found.index(_platform(item)), not any(name in item.nodeid for name in LONG)))
@@ -109,22 +138,44 @@ def _platform(item: pytest.Item) -> str:
         hasattr(item, "callspec") else ""
 
 
+#: Gives the numbers below one, or some of them where not everything is to be tested.
+Stride = Callable[[int], range]
+
+#: How many those are.
+_STRIDES = 12
+
+
+@pytest.fixture
+def stride() -> Stride:
+    """stride(count) gives each number below count in `make test-all`, and 12 of them, or some more, in `make test`."""
+    return lambda count: range(0, count, 1 if os.environ.get("TEST_ALL") else max(1, count // _STRIDES))
+
+
 #: Gives the kernel that build.build() with these arguments gives, and shows how far a build is.
 Build = Callable[..., Kernel]
 
 
 @pytest.fixture(scope="session")
 def built(request: pytest.FixtureRequest) -> Build:
-    def made(version: str, arch: str, *, stock: bool = False, config: str = "default") -> Kernel:
+    def made(version: str, arch: str, **arguments: Any) -> Kernel:
         # Minutes, if it is not in the cache: not to be spent in silence.
         with request.config.pluginmanager.getplugin("capturemanager").global_and_fixture_disabled():
-            return build.build(version, arch, stock=stock, config=config, progress=sys.stderr)
+            return build.build(version, arch, progress=sys.stderr, **arguments)
     return made
 
 
 @pytest.fixture(scope="session")
-def kernel(platform: Platform, built: Build) -> Kernel:
-    """The patched kernel, built if it is not in the cache."""
+def kernel(request: pytest.FixtureRequest, platform: Platform, built: Build) -> Kernel:
+    """The patched kernel, or what --series and --without ask for; built if it is not in the cache."""
+    return built(platform.version, platform.arch, series=request.config.option.series,
+                 without=request.config.option.without)
+
+
+@pytest.fixture(scope="session")
+def bochs_kernel(platform: Platform, built: Build) -> Kernel:
+    """The patched kernel for tests in Bochs."""
+    if platform.version == BOCHS_WITHOUT_QUIRKS:
+        return built(platform.version, platform.arch, series="extra")
     return built(platform.version, platform.arch)
 
 
@@ -135,9 +186,35 @@ def stock_kernel(platform: Platform, built: Build) -> Kernel:
 
 
 @pytest.fixture(scope="session")
-def debug_kernel(platform: Platform, built: Build) -> Kernel:
-    """The patched kernel with lockdep and KASAN (configs/debug.config)."""
-    return built(platform.version, platform.arch, config="debug")
+def fixes_kernel(request: pytest.FixtureRequest, platform: Platform, built: Build) -> Kernel:
+    """An otherwise stock kernel with the fixes of the series, but for those that --without names."""
+    return built(platform.version, platform.arch, series="fixes", without=request.config.option.without)
+
+
+#: Gives the kernel with the fixes of the series but for those that are named ("NAME.patch").
+Without = Callable[..., Kernel]
+
+
+@pytest.fixture(scope="session")
+def fixes_without(platform: Platform, built: Build) -> Without:
+    """fixes_without("NAME.patch") gives the kernel on which a test of that fix has to fail."""
+    def made(*names: str) -> Kernel:
+        return built(platform.version, platform.arch, series="fixes", without=names)
+    return made
+
+
+@pytest.fixture(scope="session")
+def debug_kernel(request: pytest.FixtureRequest, platform: Platform, built: Build) -> Kernel:
+    """As `kernel`, with lockdep and KASAN (configs/debug.config)."""
+    return built(platform.version, platform.arch, config="debug", series=request.config.option.series,
+                 without=request.config.option.without)
+
+
+@pytest.fixture(scope="session")
+def mitigated_kernel(request: pytest.FixtureRequest, platform: Platform, built: Build) -> Kernel:
+    """As `kernel`, with every mitigation (configs/mitigations.config)."""
+    return built(platform.version, platform.arch, config="mitigations", series=request.config.option.series,
+                 without=request.config.option.without)
 
 
 @pytest.fixture(scope="session")
@@ -153,6 +230,8 @@ def _machine(kernel: Kernel, states: Path, *, smp: int = 1, parallel: bool = Fal
     Where instructions are counted from a later time on than power-on, the one
     that boots and the one that goes on from there are two machines anyway.
     """
+    if arguments.get("machine") == _BOCHS:
+        return Target(kernel, smp=smp, append=append, **arguments)
     starts_counted = not parallel and machine.starts_counted(kernel.version, smp)
     if arguments.get("kgdboc") in ("early", "wait") or "visits" in arguments:
         return Target(kernel, smp=smp, parallel=parallel, counted=starts_counted, append=append, **arguments)
@@ -177,12 +256,14 @@ def boot(request: pytest.FixtureRequest, kernel: Kernel, states: Path) -> Iterat
 
     Its CPUs take turns, unless parallel=True: for tests of what happens at the same instant.
     It has really booted with these arguments, but maybe for an earlier test; not
-    where somebody looks at the boot itself.  With starts_cpus=True the test has
+    where somebody looks at the boot itself, nor with machine="bochs".  With starts_cpus=True the test has
     CPUs come online, which not every kernel can do while instructions are counted.
     """
     targets = request.node.stash.setdefault(_booted, [])
     with contextlib.ExitStack() as stack:
         def start(*, kernel: Kernel = kernel, **arguments: Any) -> Target:
+            if arguments.get("machine") == _BOCHS:
+                kernel = request.getfixturevalue("bochs_kernel")
             target = _machine(kernel, states, **arguments)
             targets.append(target)
             return stack.enter_context(target)
@@ -195,10 +276,104 @@ def target(boot: Boot) -> Target:
     return boot()
 
 
+class SharedBochs:
+    """One booted machine for all tests in Bochs of a kernel; another one after a test that failed."""
+
+    def __init__(self, kernel: Kernel) -> None:
+        self._kernel = kernel
+        self._stack = contextlib.ExitStack()
+        self._target: Target | None = None
+
+    def get(self) -> Target:
+        if self._target is None:
+            self._target = self._stack.enter_context(Target(self._kernel, machine=_BOCHS))
+        return self._target
+
+    def drop(self) -> None:
+        self._target = None
+        self._stack.close()
+
+
+@pytest.fixture(scope="session")
+def shared_bochs(bochs_kernel: Kernel) -> Iterator[SharedBochs]:
+    shared = SharedBochs(bochs_kernel)
+    yield shared
+    shared.drop()
+
+
+@pytest.fixture
+def bochs(request: pytest.FixtureRequest, shared_bochs: SharedBochs) -> Iterator[Target]:
+    """As `target`, in Bochs, where debug registers are a processor's.
+
+    It is shared by all such tests.  A test may leave it stopped or not, with
+    any watchpoints; they are removed, no debug register is enabled then, and the
+    kernel must have had nothing to complain of.
+    """
+    target = shared_bochs.get()
+    request.node.stash.setdefault(_booted, []).append(target)
+    mark = target.tap.mark()
+    yield target
+    if request.node.stash.get(_failed, True):
+        shared_bochs.drop()
+        return
+    try:
+        hits = sum(packet.data.startswith(b"T05") and b"watch:" in packet.data for packet in target.tap.since(mark))
+        target.let_go()
+        target.expect_armed(0)
+        complained = complaints(target.kernel_log())
+        assert not complained, f"the kernel complains: {complained}"
+        target.renew()
+    except BaseException:
+        shared_bochs.drop()
+        raise
+    request.node.user_properties.append((_BOCHS, (str(target.kernel.version), hits)))
+
+
+def _in_bochs(config: pytest.Config) -> dict[str, list[int]]:
+    """By kernel version, how many hits each test had that passed in Bochs."""
+    reporter = config.pluginmanager.getplugin("terminalreporter")
+    found: dict[str, list[int]] = {}
+    for report in itertools.chain(*reporter.stats.values()) if reporter else ():
+        if getattr(report, "when", "") == "teardown":
+            for name, value in report.user_properties:
+                if name == _BOCHS:
+                    version, hits = value
+                    found.setdefault(version, []).append(hits)
+    return found
+
+
+def _too_few_in_bochs(config: pytest.Config) -> list[str]:
+    """What is missing where everything was to run: no K=, no KVER=, and the whole directory."""
+    guest = Path(__file__).parent / "guest"
+    whole = any(guest == path or guest in path.parents or path in guest.parents
+                for path in (Path(argument).resolve() for argument in config.args) if path.is_dir())
+    if not whole or config.option.keyword or config.option.markexpr or os.environ.get("KVER") or os.environ.get("ARCH"):
+        return []
+    found = _in_bochs(config)
+    return [f"Linux {version} in Bochs: {len(hits)} tests with {sum(hits)} hits, which should be {BOCHS_TESTS} and {BOCHS_HITS}"
+            for version, hits in ((version, found.get(version, [])) for version in source.VERSIONS)
+            if len(hits) < BOCHS_TESTS or sum(hits) < BOCHS_HITS]
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    if not _worker_input(session.config) and session.exitstatus == pytest.ExitCode.OK and _too_few_in_bochs(session.config):
+        session.exitstatus = pytest.ExitCode.TESTS_FAILED
+
+
+def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> None:
+    for version, hits in sorted(_in_bochs(config).items()):
+        terminalreporter.write_line(f"Linux {version} in Bochs: {len(hits)} tests with {sum(hits)} hits passed")
+    for text in _too_few_in_bochs(config):
+        terminalreporter.write_line(f"too few: {text}", red=True)
+
+
 @pytest.hookimpl(hookwrapper=True)
 def pytest_runtest_makereport(item: pytest.Item) -> Iterator[None]:
     outcome = yield
     report = outcome.get_result()  # type: ignore[attr-defined]
+    if report.when == "call":
+        item.stash[_failed] = report.failed
     if report.failed:
         for target in item.stash.get(_booted, []):
             report.sections.append((f"Linux {target.kernel.release}", target.report()))

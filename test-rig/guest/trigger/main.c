@@ -18,6 +18,7 @@
  * run		write one line here and the accesses have been made when the
  *		write returns; run.c has the lines. Any number of runs may be
  *		under way at once.
+ * memory	memory that is given back, and used afterwards: memory.c
  *
  * On x86 there are besides:
  *
@@ -25,6 +26,7 @@
  * hold, letgo	keep a CPU in an NMI handler, and let it go: hold.c
  * debugreg	program a debug register, unchecked: debugreg.c
  * raise		raise #DB with any DR6: raise.c
+ * patched	text that the kernel patches, and what else traps: patched.c
  *
  * A refused line is EINVAL, and the kernel log has the reason.
  */
@@ -78,6 +80,9 @@ static int trigger_init(void)
 	result = trigger_raise_init();
 	if (result)
 		goto no_raise;
+	result = trigger_memory_init();
+	if (result)
+		goto no_memory;
 
 	trigger_directory = debugfs_create_dir(KBUILD_MODNAME, NULL);
 	if (IS_ERR(trigger_directory)) {
@@ -90,9 +95,13 @@ static int trigger_init(void)
 	trigger_hold_files(trigger_directory);
 	trigger_debugreg_files(trigger_directory);
 	trigger_raise_files(trigger_directory);
+	trigger_patched_files(trigger_directory);
+	trigger_memory_files(trigger_directory);
 	return 0;
 
 no_directory:
+	trigger_memory_exit();
+no_memory:
 	trigger_raise_exit();
 no_raise:
 	trigger_hold_exit();
@@ -104,6 +113,7 @@ no_hold:
 static void trigger_exit(void)
 {
 	debugfs_remove(trigger_directory);
+	trigger_memory_exit();
 	trigger_store_exit();
 	trigger_raise_exit();
 	trigger_hold_exit();

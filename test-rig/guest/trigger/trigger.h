@@ -130,6 +130,11 @@ int trigger_in_ftrace(struct trigger_request *request);
 int trigger_context_probe_init(void);
 void trigger_context_probe_exit(void);
 
+/* memory.c */
+int trigger_memory_init(void);
+void trigger_memory_files(struct dentry *directory);
+void trigger_memory_exit(void);
+
 /* store.c */
 #if defined(CONFIG_X86) && defined(CONFIG_KPROBES)
 #define TRIGGER_HAS_PROBED	1
@@ -153,13 +158,15 @@ static inline void trigger_hold_files(struct dentry *directory) { }
 static inline void trigger_hold_exit(void) { }
 #endif
 
-/* debugreg.c and raise.c */
+/* debugreg.c, raise.c and patched.c */
 #ifdef CONFIG_X86
+void trigger_patched_files(struct dentry *directory);
 void trigger_debugreg_files(struct dentry *directory);
 int trigger_raise_init(void);
 void trigger_raise_files(struct dentry *directory);
 void trigger_raise_exit(void);
 #else
+static inline void trigger_patched_files(struct dentry *directory) { }
 static inline void trigger_debugreg_files(struct dentry *directory) { }
 static inline int trigger_raise_init(void) { return 0; }
 static inline void trigger_raise_files(struct dentry *directory) { }

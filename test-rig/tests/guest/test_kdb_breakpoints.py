@@ -63,7 +63,7 @@ def test_a_refusal_is_said_at_once(target: Target) -> None:
     target.trigger.run("write", size=4, offset=192, value=1)
 
 
-@pytest.mark.parametrize("command", ["bph dbg_kdb_mode dataw 4", f"bph {SYMBOL} dataw 0"])
+@pytest.mark.parametrize("command", ["bph idt_table dataw 4", f"bph {SYMBOL} dataw 0"])
 def test_other_refusals(target: Target, command: str) -> None:
     kdb = attach(target)
     assert "Refused: " in kdb.command(command)

@@ -23,10 +23,19 @@ SINGLE = {
         "regions_are_split", "reads_have_pairs_of_slots", "equal_slots_are_shared", "overlapping_watchpoints_share_slots",
         "types_have_slots_of_their_own", "remove_all_leaves_nothing", "one_too_many_is_refused", "refusal_is_as_a_whole",
         "full_table_is_refused", "refusal_changes_nothing", "slots_are_kept_over_a_stop", "slots_stay_when_others_change",
-        "ids_are_used_once", "hits_are_reported", "no_hit_no_reason", "the_address_is_that_of_the_piece",
-        "writes_are_not_reads", "stale_hits_are_dropped", "hits_count_over_a_stop", "most_specific_hit_is_reported",
-        "two_stops_for_one_access", "second_stop_is_dropped_with_its_watchpoint", "perf_gets_what_is_left",
-        "kgdb_gets_what_perf_leaves", "refusals_count_what_perf_holds",
+        "ids_are_used_once",
+    },
+    "kgdb_watchpoint_hit": {
+        "hits_are_reported", "no_hit_no_reason", "the_address_is_that_of_the_piece", "writes_are_not_reads",
+        "stale_hits_are_dropped", "hits_count_over_a_stop", "most_specific_hit_is_reported", "two_stops_for_one_access",
+        "second_stop_is_dropped_with_its_watchpoint",
+    },
+    "kgdb_watchpoint_perf": {
+        "perf_gets_what_is_left", "kgdb_gets_what_perf_leaves", "refusals_count_what_perf_holds",
+    },
+    "kgdb_watchpoint_arch": {
+        "slots_select_bytes", "reads_have_slots_of_their_own", "kinds_are_counted_apart", "the_architecture_refuses",
+        "stale_hits_are_stepped_over",
     },
 }
 

@@ -15,6 +15,8 @@ import re
 import pytest
 
 from conftest import Boot
+from drive import set_and_go_on
+from kgdbrig.console import BREAK_IN
 from kgdbrig.tap import FROM_KGDB
 from kgdbrig.target import Target
 from kgdbrig.wire import Kind
@@ -80,3 +82,46 @@ def test_neither_gdb_nor_kdb_sets_anything(locked: Target, level: str) -> None:
     locked.back()
     locked.expect_armed(0)
     assert "refused" not in locked.kernel_log("refused"), "a packet has got as far as the table"
+
+
+#: What the kernel log says of it.
+DROPPED = "KGDB: the kernel is locked down: gdb"
+#: Where a kernel that runs is told.
+LOCKDOWN = "/sys/kernel/security/lockdown"
+
+
+def lock_down(target: Target, level: str) -> None:
+    """From now on, as Secure Boot's keys do late in boot, or whoever runs the machine."""
+    target.console.run(f"mount -t securityfs none /sys/kernel/security; echo {level} > {LOCKDOWN}", check=True)
+    assert f"[{level}]" in target.console.run(f"cat {LOCKDOWN}")
+
+
+def test_what_gdb_has_set_goes_at_the_next_hit(target: Target, level: str) -> None:
+    """Nobody stops for it, since gdb is not served; the store is made, and the machine goes on."""
+    rsp = target.attach_rsp()
+    set_and_go_on(target, rsp, f"Z2,{address(target)},4")
+    target.expect_armed(1)
+    lock_down(target, level)
+    target.console.run("echo 7 > /proc/sys/kernel/panic", check=True)
+    assert target.console.run("cat /proc/sys/kernel/panic").strip() == "7"
+    target.expect_armed(0)
+    assert target.kernel_log(DROPPED).count(DROPPED) == 1
+
+
+def test_what_gdb_has_set_goes_at_another_stop(target: Target, level: str) -> None:
+    """What kdb has set stays: it is kdb that is served now."""
+    kdb = target.attach_kdb()
+    kdb.command(f"bph 0x{target.kernel.symbol('panic_on_oops'):x} dataw 4")
+    kdb.to_gdb()
+    assert kdb.packet("?").startswith("S05")
+    assert kdb.packet(f"Z2,{address(target)},4") == "OK"
+    kdb.send_packet("c")
+    target.back()
+    target.expect_armed(2)
+    lock_down(target, level)
+    target.console.start(BREAK_IN)
+    kdb.entered()
+    kdb.go()
+    target.back()
+    target.expect_armed(1)
+    assert target.kernel_log(DROPPED).count(DROPPED) == 1

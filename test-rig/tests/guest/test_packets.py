@@ -8,7 +8,7 @@ import re
 import pytest
 
 from conftest import Boot
-from drive import go_on_wire, prepare, set_and_go_on, stop_on_wire
+from drive import go_on_wire, prepare, set_and_go_on, stop_on_wire, top_of_stack
 from kgdbrig.rsp import Rsp
 from kgdbrig.target import Target
 
@@ -141,18 +141,10 @@ def test_a_fifth_is_refused_and_four_stay(target: Target) -> None:
 
 
 #: Memory that is not to be watched, with a part of the reason: variables, and those that each CPU has one of.
-DEBUGGER = "the debugger itself uses this memory"
 ENTRY = "the exception entry code uses this memory"
 TABLE = "the interrupt descriptor table is there"
-VARIABLES = {
-    "idt_table": TABLE,
-    **dict.fromkeys(("kgdb_info", "kgdb_active", "kgdb_break", "dbg_master_lock", "dbg_slave_lock", "masters_in_kgdb",
-                     "kgdb_cpu_doing_single_step", "kgdb_single_step", "kgdb_connected", "kgdb_setting_breakpoint",
-                     "dbg_io_ops", "dbg_kdb_mode", "remcom_in_buffer", "remcom_out_buffer", "watches", "slot_specs",
-                     "slot_config"), DEBUGGER),
-}
-PER_CPU = {"cpu_dr7": ENTRY, "kgdb_db": ENTRY, "bp_per_reg": ENTRY, "cpu_tss_rw": ENTRY, "nmi_state": ENTRY,
-           "slot_events": DEBUGGER, "kgdb_hit": DEBUGGER}
+VARIABLES = {"idt_table": TABLE}
+PER_CPU = ("cpu_dr7", "cpu_db_depth", "kgdb_db", "cpu_tss_rw", "nmi_state", "nmi_cr2", "nmi_dr7", "x86_spec_ctrl_current")
 
 
 def little(data: bytes) -> int:
@@ -176,10 +168,10 @@ def dangerous(target: Target, rsp: Rsp) -> list[tuple[str, str]]:
             found.append((top - 8, ENTRY))
     found += [(target.kernel.symbol(name), reason) for name, reason in VARIABLES.items()]
     offsets = rsp.read_memory(target.kernel.symbol("__per_cpu_offset"), word * target.smp)
-    for name, reason in PER_CPU.items():
+    for symbol in (*map(target.kernel.symbol, PER_CPU), top_of_stack(target)):
         for cpu in range(target.smp):
             base = little(offsets[word * cpu:word * (cpu + 1)])
-            found.append(((target.kernel.symbol(name) + base) % (1 << 8 * word), reason))
+            found.append(((symbol + base) % (1 << 8 * word), ENTRY))
     return [(f"{address:x},4", reason) for address, reason in found]
 
 
@@ -197,7 +189,7 @@ def test_what_must_not_be_watched(boot: Boot) -> None:
     refused = dangerous(target, rsp)
     # A byte too much is as bad: the region that ends there, where another one begins that is all right.
     refused += [(f"{int(place.partition(',')[0], 16) - 3:x},4", reason) for place, reason in refused
-                if reason == DEBUGGER]
+                if reason == ENTRY]
     refused += [("400000,8", "the address is in user space"), (f"{address + 64:x},0", "the length is zero"),
                 (f"{address + 64:x},1000", f"needs {0x1000 // target.word} slots, 3 free: the debugger holds 1")]
     rsp.send("c")

@@ -18,14 +18,19 @@ from pathlib import Path
 import pytest
 
 from conftest import Platform
-from kgdbrig import check, overlay, paths, series, source
-from kgdbrig.errors import SeriesError
+from kgdbrig import build, check, hooks, overlay, paths, series, source
+from kgdbrig.check import size
+from kgdbrig.check.report import Report
+from kgdbrig.errors import OverlayError, RigError, SeriesError
 from kgdbrig.overlay import Overlay
 
 
+#: The mails of each part, cover letter first.
+Mails = dict[str, tuple[Path, ...]]
+
+
 @pytest.fixture(scope="module")
-def mails(platform: Platform, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, ...]:
-    """The series, cover letter first."""
+def mails(platform: Platform, tmp_path_factory: pytest.TempPathFactory) -> Mails:
     return series.write(platform.version, tmp_path_factory.mktemp(f"series-{platform.version}"), None)
 
 
@@ -94,13 +99,14 @@ def _content(path: str) -> bytes:
     return Path(path).read_bytes()
 
 
-def test_git_am_makes_the_tree_the_rig_builds(platform: Platform, mails: tuple[Path, ...], bare_tree: Path) -> None:
-    git(bare_tree, "am", "--quiet", *map(str, mails[1:]))
+def test_git_am_makes_the_tree_the_rig_builds(platform: Platform, mails: Mails, bare_tree: Path) -> None:
+    patches = [mail for part in mails.values() for mail in part[1:]]
+    git(bare_tree, "am", "--quiet", *map(str, patches))
     assert git(bare_tree, "status", "--porcelain") == ""
-    assert len(git(bare_tree, "log", "--format=%h").split()) == len(mails)  # the bare commit for the cover letter
+    assert len(git(bare_tree, "log", "--format=%h").split()) == 1 + len(patches)
 
     pristine = source.find(platform.version)
-    laid = overlay.load(platform.version)
+    laid = overlay.load(platform.version, upto=hooks.MAILED[-1])
     # Not the tree that kernels are built in, which may be in use for minutes; what is done to it is the same.
     tree = check.tree(pristine)
     with paths.locked(check.lock(pristine)):
@@ -110,6 +116,17 @@ def test_git_am_makes_the_tree_the_rig_builds(platform: Platform, mails: tuple[P
         assert not different(tree, bare_tree, ours)
     assert different(pristine.directory, bare_tree, ours) == {*laid.files, *overlay.touched(laid)}
 
+    # Each part is what the rig builds up to that part.
+    tip = git(bare_tree, "rev-parse", "HEAD").strip()
+    for number, part in enumerate(mails):
+        behind = [mail for later in list(mails)[number + 1:] for mail in mails[later][1:]]
+        git(bare_tree, "checkout", "--quiet", "--detach", f"{tip}~{len(behind)}")
+        laid = overlay.load(platform.version, upto=part)
+        for name, content in {**laid.files, **overlay.patched(pristine, laid)}.items():
+            assert (bare_tree / name).read_bytes() == content, f"{name} after the part {part}"
+        assert different(pristine.directory, bare_tree, set(source.walk(bare_tree))) == \
+            {*laid.files, *overlay.touched(laid)}, f"after the part {part}"
+
 
 @pytest.mark.one_version
 def test_readmes_commands_make_it_too(platform: Platform, tmp_path: Path) -> None:
@@ -117,7 +134,7 @@ def test_readmes_commands_make_it_too(platform: Platform, tmp_path: Path) -> Non
     match = re.search(r"^```\nR=/path/to/this/checkout V=6\.12\ncd /path/to/linux\n(.*?)^```$", text, re.M | re.S)
     assert match, "README does not say any more how to do it without git"
     pristine = source.find(platform.version)
-    laid = overlay.load(platform.version)
+    laid = overlay.load(platform.version, upto=hooks.MAILED[-1])
     for name in {*laid.files, *overlay.touched(laid)}:
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         if (pristine.directory / name).exists():
@@ -131,25 +148,78 @@ def test_readmes_commands_make_it_too(platform: Platform, tmp_path: Path) -> Non
     assert made == {**laid.files, **overlay.patched(pristine, laid)}
 
 
-def test_it_reads_like_a_series(platform: Platform, mails: tuple[Path, ...]) -> None:
-    count = len(mails) - 1
-    letter = mails[0].read_text(encoding="utf-8")
-    assert mails[0].name == "0000-cover-letter.patch"
-    assert f"Subject: [PATCH {0:0{len(str(count))}}/{count}] kgdb: " in letter
-    assert re.search(r"^ \d+ files changed, \d+ insertions", letter, re.MULTILINE) and "***" not in letter
+@pytest.mark.parametrize("part", hooks.MAILED)
+def test_each_part_reads_like_a_series(platform: Platform, mails: Mails, part: str) -> None:
+    letter_path, *patches = mails[part]
+    count = len(patches)
+    letter = letter_path.read_text(encoding="utf-8")
+    assert letter_path.name == "0000-cover-letter.patch"
+    assert re.search(rf"^Subject: \[PATCH {0:0{len(str(count))}}/{count}\] (kgdb|kdb): ", letter, re.MULTILINE)
+    assert re.search(r"^ \d+ files? changed, \d+ insertions", letter, re.MULTILINE) and "***" not in letter
     assert "@" not in re.sub(r"<\S+@\S+>", "", letter), "a placeholder was not filled in"
-    for number, mail in enumerate(mails[1:], 1):
+    for number, mail in enumerate(patches, 1):
         text = mail.read_text(encoding="utf-8")
         assert f"Subject: [PATCH {number:0{len(str(count))}}/{count}] " in text
         assert re.search(r"^Signed-off-by: .+ <.+>\n---\n", text, re.MULTILINE)
         assert re.search(r"^ \d+ files? changed", text, re.MULTILINE)
-    assert str(paths.REPOSITORY) not in "".join(mail.read_text(encoding="utf-8") for mail in mails)
+    assert str(paths.REPOSITORY) not in "".join(mail.read_text(encoding="utf-8") for mail in mails[part])
 
 
-def test_it_is_the_same_every_time(platform: Platform, mails: tuple[Path, ...], tmp_path: Path) -> None:
-    again = series.write(platform.version, tmp_path, None)
-    assert [path.name for path in again] == [path.name for path in mails]
-    assert [path.read_bytes() for path in again] == [path.read_bytes() for path in mails]
+def test_it_is_the_same_every_time(platform: Platform, mails: Mails, tmp_path: Path) -> None:
+    # The second time over what is there, with a part that there is none of any more.
+    (tmp_path / "4-extra").mkdir()
+    (tmp_path / "4-extra/0009-Gone.patch").touch()
+    for again in (series.write(platform.version, tmp_path, None), series.write(platform.version, tmp_path, None)):
+        assert list(again) == list(mails)
+        assert sorted(path for path in tmp_path.rglob("*.patch")) == sorted(sum(again.values(), ()))
+        for part, written in again.items():
+            assert [path.name for path in written] == [path.name for path in mails[part]]
+            assert [path.read_bytes() for path in written] == [path.read_bytes() for path in mails[part]]
+
+
+def test_a_part_alone_is_the_same(platform: Platform, mails: Mails, tmp_path: Path) -> None:
+    [(part, written)] = series.write(platform.version, tmp_path, None, part="feature").items()
+    assert part == "feature"
+    assert sorted(tmp_path.iterdir()) == list(written)
+    assert [path.read_bytes() for path in written] == [path.read_bytes() for path in mails["feature"]]
+
+
+def test_the_fixes_are_hooks_alone(platform: Platform) -> None:
+    fixes = overlay.load(platform.version, upto="fixes")
+    assert not fixes.files
+    assert fixes.hooks and {hook.part for hook in fixes.hooks} == {"fixes"}
+    added = "".join(hook.path.read_text(encoding="utf-8") for hook in fixes.hooks)
+    assert "kgdb_watch.h" not in added and "KGDB_WATCHPOINT" not in added, "a fix needs the feature"
+
+
+def test_each_fix_can_be_left_out(platform: Platform) -> None:
+    """Or else it is said which other one needs it; the rest applies without it."""
+    pristine = source.find(platform.version)
+    hooks_ = overlay.load(platform.version, upto="fixes").hooks
+    for left_out in hooks_:
+        laid = overlay.load(platform.version, upto="fixes", without=[left_out.path.name])
+        assert laid.hooks == tuple(hook for hook in hooks_ if hook != left_out)
+        try:
+            overlay.patched(pristine, laid)
+        except OverlayError as error:
+            assert f"{left_out.path.name} cannot be left out alone: " in str(error)
+
+
+def test_a_kernel_knows_its_part(platform: Platform) -> None:
+    def recipe(stock: bool = False, part: str = "extra", without: tuple[str, ...] = ()) -> build._Recipe:
+        return build._recipe(platform.version, platform.arch, stock, None, "default", part, without, None)
+
+    fix = overlay.load(platform.version, upto="fixes").hooks[0].path.name
+    found = [recipe(), recipe(stock=True), recipe(part="fixes"), recipe(part="fixes", without=(fix,)),
+             recipe(part="feature"), recipe(without=("kdb-share-the-watchpoints.patch",))]
+    assert len({each.key() for each in found}) == len(found)
+    stock, fixes, reverted = found[1:4]
+    assert stock.fragments == fixes.fragments == reverted.fragments != found[0].fragments
+    assert fixes.family == reverted.family not in (stock.family, found[0].family)
+    with pytest.raises(RigError, match="a stock kernel has no part of the series"):
+        recipe(stock=True, part="fixes")
+    with pytest.raises(OverlayError, match="kdb-share-the-watchpoints.patch cannot be left out: it is not among"):
+        recipe(part="fixes", without=("kdb-share-the-watchpoints.patch",))
 
 
 def test_a_directory_of_something_else_is_left_alone(platform: Platform, tmp_path: Path) -> None:
@@ -157,21 +227,43 @@ def test_a_directory_of_something_else_is_left_alone(platform: Platform, tmp_pat
     with pytest.raises(SeriesError, match="thesis.tex"):
         series.write(platform.version, tmp_path, None)
     assert [path.name for path in tmp_path.iterdir()] == ["thesis.tex"]
+    (tmp_path / "thesis.tex").unlink()
+    (tmp_path / "1-fixes").mkdir()
+    (tmp_path / "1-fixes/notes").touch()
+    with pytest.raises(SeriesError, match="1-fixes/notes"):
+        series.write(platform.version, tmp_path, None)
+    assert (tmp_path / "1-fixes/notes").exists()
 
 
 def test_nothing_is_left_out(platform: Platform) -> None:
-    laid = overlay.load(platform.version)
+    laid = overlay.load(platform.version, upto=hooks.MAILED[-1])
     steps = series.steps(platform.version, laid)
     assert sorted(name for step in steps for name in step.files) == sorted(laid.files)
-    assert tuple(step.hook for step in steps if step.hook is not None) == laid.patches
+    assert tuple(step.hook for step in steps if step.hook is not None) == laid.hooks
     assert series.prefixes(platform.version, laid)[-1][1] == laid
 
-    unclaimed = Overlay({**laid.files, "arch/vax/kernel/kgdb-watch.c": b""}, laid.patches)
+    unclaimed = Overlay({**laid.files, "arch/vax/kernel/kgdb-watch.c": b""}, laid.hooks)
     with pytest.raises(SeriesError, match="arch/vax/kernel/kgdb-watch.c"):
         series.steps(platform.version, unclaimed)
-    unwired = Overlay(laid.files, tuple(hook for hook in laid.patches if "offer" not in hook.name))
+    unwired = Overlay(laid.files, tuple(hook for hook in laid.hooks if "offer" not in hook.path.name))
     with pytest.raises(SeriesError, match="kgdb-offer-hardware-watchpoints"):
         series.steps(platform.version, unwired)
+
+
+def test_the_size_of_the_feature(platform: Platform) -> None:
+    pristine = source.find(platform.version)
+    lines = size.added(platform.version, pristine)
+    assert lines["kernel/debug/Makefile"] == 1
+    assert "MAINTAINERS" not in lines and not any(name.startswith("Documentation/") for name in lines)
+    assert not set(lines) & set(overlay.load(platform.version, upto=hooks.MAILED[-1]).files), "a new file was counted"
+    without = size.added(platform.version, pristine, uncounted=("kgdb-offer-hardware-watchpoints.patch",))
+    assert set(lines) - set(without) == {"kernel/debug/Makefile", "lib/Kconfig.kgdb"}
+    said: list[str] = []
+    report = Report(said.append)
+    size.check(platform.version, pristine, report, limit=sum(lines.values()))
+    assert not report.failed
+    size.check(platform.version, pristine, report, limit=sum(lines.values()) - 1)
+    assert report.failed and any("kernel/debug/debug_core.c" in line for line in said)
 
 
 def test_reviewers_tools_have_nothing_to_say(platform: Platform) -> None:

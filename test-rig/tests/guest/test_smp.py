@@ -7,7 +7,7 @@ import re
 
 import pytest
 
-from conftest import Boot
+from conftest import Boot, Platform
 from drive import (go_on, go_on_wire, prepare, set_and_go_on, stop_in_gdb, stop_on_wire, stop_storing,
                    store_all_the_time, watched)
 from kgdbrig import trigger
@@ -56,6 +56,22 @@ def test_the_stop_reply_names_the_thread(boot: Boot) -> None:
         name = bytes.fromhex(rsp.request(f"qThreadExtraInfo,{said.thread}")).rstrip(b"\0").decode()
         assert name == f"kgdb_trigger/{cpu}"
         go_on_wire(target, rsp)
+
+
+@pytest.mark.i386
+def test_the_round_up_of_many(boot: Boot, platform: Platform) -> None:
+    """With more than 8 CPUs i386 has another APIC driver (bigsmp)."""
+    smp = 9 if platform.arch == "i386" else 8
+    target = boot(smp=smp)
+    prepare(target)
+    rsp = target.attach_rsp()
+    set_and_go_on(target, rsp, f"Z2,{target.trigger.address():x},4")
+    target.expect_armed(1)
+    for cpu in (smp - 1, 0):
+        said = stop_on_wire(target, rsp, "write", size=4, offset=0, value=cpu, cpu=cpu)
+        assert (said.reason, name_of(rsp, said.thread)) == ("watch", f"kgdb_trigger/{cpu}")
+        go_on_wire(target, rsp)
+    assert not re.search("did not|[Tt]imed out", target.kernel_log("KGDB"))
 
 
 def test_set_while_another_is_armed(boot: Boot) -> None:

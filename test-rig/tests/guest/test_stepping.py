@@ -41,8 +41,8 @@ def test_one_instruction_at_a_time(target: Target) -> None:
     go_on_wire(target, rsp)
 
 
-def step_to_a_hit(rsp: Rsp, start: int) -> tuple[int, int]:
-    """Step until a watchpoint is reported, within a function; the PC before and after that step."""
+def step_to_a_hit(rsp: Rsp, start: int, reason: str | None = None) -> tuple[int, int]:
+    """Step until a watchpoint is reported (of this kind), within a function; the PC before and after that step."""
     pc = start
     for _ in range(8):
         rsp.send("s")
@@ -50,6 +50,7 @@ def step_to_a_hit(rsp: Rsp, start: int) -> tuple[int, int]:
         before, pc = pc, rsp.read_pc()
         assert start < pc < start + 32, f"{before:#x} steps to {pc:#x}"
         if said.reason:
+            assert reason in (None, said.reason)
             return before, pc
     raise AssertionError("no step hit the watchpoint")
 

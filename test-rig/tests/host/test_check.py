@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from kgdbrig import check
+from kgdbrig.check import diagnostics, patches
 
 PATCH = """\
 From 0 Mon Sep 17 00:00:00 2001
@@ -30,7 +30,7 @@ def test_a_notice_of_checkpatch_has_its_file_and_line(tmp_path: Path) -> None:
     said = (f"{patch}:6: WARNING:FILE_PATH_CHANGES: added file(s), does MAINTAINERS need updating?\n"
             f"{patch}:13: CHECK:LINE_SPACING: Please use a blank line after function\n"
             f"{patch}:10: CHECK:LINE_SPACING: Please use a blank line after function\n")
-    found = check.notices(said, patch)
+    found = patches.notices(said, patch)
     assert [(notice.kind, notice.file, notice.line) for notice in found] == [
         ("FILE_PATH_CHANGES", "kernel/a.c", "new file mode 100644"),
         ("LINE_SPACING", "kernel/a.c", "NOKPROBE_SYMBOL(a);"),
@@ -42,13 +42,13 @@ def test_only_new_messages_count() -> None:
     before = "kernel/a.c:10:3: warning: old\ninclude/h.h:5:1: warning: everywhere\n  CC      kernel/a.o\n"
     after = ("kernel/a.c:12:3: warning: old\nkernel/a.c:40:3: warning: old\nkernel/b.c:1:1: error: new\n"
              "include/h.h:5:1: warning: everywhere\ninclude/h.h:5:1: warning: everywhere\n")
-    assert check.new_messages(before, after, ["kernel/a.c", "kernel/b.c"]) == [
+    assert diagnostics.new_messages(before, after, ["kernel/a.c", "kernel/b.c"]) == [
         "kernel/a.c:40:3: warning: old", "kernel/b.c:1:1: error: new"]
 
 
 def test_patterns_of_maintainers() -> None:
-    assert check.covered("kernel/debug/watchpoint/a/b.c", ["kernel/debug/watchpoint/"])
-    assert check.covered("arch/x86/kernel/kgdb-watch.c", ["include/x.h", "arch/*/kernel/kgdb-watch.c"])
-    assert not check.covered("arch/x86/y/kernel/kgdb-watch.c", ["arch/*/kernel/kgdb-watch.c"])
-    assert not check.covered("kernel/debug/watchpoint", ["kernel/debug/watchpoint/"])
-    assert not check.covered("kernel/debug/core.c", ["kernel/debug/watchpoint/"])
+    assert patches.covered("kernel/debug/watchpoint/a/b.c", ["kernel/debug/watchpoint/"])
+    assert patches.covered("arch/x86/kernel/kgdb-watch.c", ["include/x.h", "arch/*/kernel/kgdb-watch.c"])
+    assert not patches.covered("arch/x86/y/kernel/kgdb-watch.c", ["arch/*/kernel/kgdb-watch.c"])
+    assert not patches.covered("kernel/debug/watchpoint", ["kernel/debug/watchpoint/"])
+    assert not patches.covered("kernel/debug/core.c", ["kernel/debug/watchpoint/"])

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -37,6 +38,22 @@ def test_a_version_has_the_common_hooks_but_for_its_own(tmp_path: Path) -> None:
                                    ("feature", "common/b.patch"), ("extra", "common/c.patch")]
     assert loaded("7.3", top) == [("fixes", "common/a.patch"), ("feature", "common/b.patch"),
                                   ("extra", "common/c.patch")]
+
+
+def test_up_to_a_part_and_without(tmp_path: Path) -> None:
+    top = repository(tmp_path, "fixes a.patch\nfixes b.patch\nfeature c.patch\nextra d.patch\n",
+                     *(f"common/{name}.patch" for name in "abcd"))
+
+    def names(**arguments: Any) -> str:
+        return "".join(hook.path.stem for hook in hooks.load("6.12", top, **arguments))
+
+    assert [names(upto=part) for part in hooks.PARTS] == ["ab", "abc", "abc", "abcd", "abcd"]
+    assert names() == "abcd"
+    assert names(upto="fixes", without=["a.patch"]) == "b"
+    assert names(without=["c.patch", "a.patch"]) == "bd"
+    with pytest.raises(OverlayError, match="c.patch cannot be left out: it is not among the hooks of Linux 6.12 up to "
+                                           "the part fixes"):
+        names(upto="fixes", without=["c.patch"])
 
 
 @pytest.mark.parametrize("series, said", [

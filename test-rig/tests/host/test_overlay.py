@@ -165,6 +165,23 @@ def test_a_patch_that_does_not_apply_is_named_and_changes_nothing(place: Place) 
     assert snapshot(place.pristine) == pristine
 
 
+def test_a_patch_that_another_needs_is_not_left_out(place: Place) -> None:
+    place.patches(one=PATCH, two=WRONG.replace("zwei", "two"))
+    assert place.apply()["kernel/a.c"][0] == "1\ndrei\n3\n4\n"
+    with pytest.raises(OverlayError, match="^one.patch cannot be left out alone: two.patch changes the same lines"):
+        overlay.patched(place.source(), overlay.load("6.12", place.repository, without=["one.patch"]))
+    only = overlay.load("6.12", place.repository, without=["two.patch"])
+    assert overlay.patched(place.source(), only)["kernel/a.c"] == b"1\ntwo\n3\n4\n"
+
+
+def test_the_fixes_come_without_new_files(place: Place) -> None:
+    place.apply()
+    overlay.apply(place.source(), overlay.load("6.12", place.repository, upto="fixes"), place.tree, None)
+    tree = snapshot(place.tree)
+    assert tree["kernel/a.c"][0] == "1\ntwo\n3\n4\n"
+    assert "kernel/debug/watchpoint/packet.c" not in tree and "arch/x86/kernel/hw.c" not in tree
+
+
 def test_a_first_patch_that_does_not_apply_leaves_no_tree(place: Place) -> None:
     place.patches(two=WRONG)
     with pytest.raises(OverlayError):

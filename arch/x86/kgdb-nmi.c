@@ -1,0 +1,87 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Hits of KGDB's watchpoints inside NMI handlers.
+ */
+#include <linux/atomic.h>
+#include <linux/compiler.h>
+#include <linux/kgdb.h>
+#include <linux/kprobes.h>
+#include <linux/percpu.h>
+#include <linux/ptrace.h>
+
+#include <asm/cpu_entry_area.h>
+#include <asm/debugreg.h>
+#include <asm/kgdb_watch.h>
+
+#include "kgdb-x86.h"
+
+/*
+ * #DB has one stack on x86_64, from its top: a second one would overwrite the
+ * frame of the first. An NMI may have come while #DB was on its way in or out
+ * there, with breakpoints enabled.
+ */
+static __always_inline bool on_db_stack(struct pt_regs *regs)
+{
+#ifdef CONFIG_X86_64
+	struct cea_exception_stacks *stacks = this_cpu_read(cea_exception_stacks);
+
+	return regs->sp > CEA_ESTACK_BOT(stacks, DB) &&
+	       regs->sp <= CEA_ESTACK_TOP(stacks, DB);
+#else
+	return false;
+#endif
+}
+
+/**
+ * kgdb_nmi_begin() - let the NMI handlers hit KGDB's breakpoints
+ * @regs: where the NMI came
+ *
+ * exc_nmi() has disabled all breakpoints, for the sake of the memory its entry
+ * and exit use. Not in an NMI that came while #DB or #MC were handled, or while
+ * the debugger has the machine: that is its round-up, whose own accesses do not
+ * hit. Kdump's handler and that of a microcode update are called elsewhere.
+ *
+ * Context: nmi_handle(), before it calls the registered handlers.
+ * Return: whether kgdb_nmi_end() is to be called after them.
+ */
+bool kgdb_nmi_begin(struct pt_regs *regs)
+{
+	if (db_depth() != 1 ||
+	    this_cpu_read(kgdb_db.entered) ||
+	    READ_ONCE(kgdb_active.counter) != -1 || on_db_stack(regs))
+		return false;
+
+	this_cpu_write(kgdb_db.nmi_armed, true);
+	barrier();
+	if (this_cpu_read(kgdb_db.own))
+		set_debugreg(this_cpu_read(kgdb_db.own) | DR7_FIXED, 7);
+	return true;
+}
+NOKPROBE_SYMBOL(kgdb_nmi_begin);
+
+/**
+ * kgdb_nmi_end() - the other end of kgdb_nmi_begin()
+ *
+ * Context: nmi_handle(), after the registered handlers.
+ */
+void kgdb_nmi_end(void)
+{
+	set_debugreg(DR7_FIXED, 7);
+	barrier();
+	this_cpu_write(kgdb_db.nmi_armed, false);
+}
+NOKPROBE_SYMBOL(kgdb_nmi_end);
+
+/**
+ * kgdb_nested_dr7() - what a handler within another one restores
+ * @dr7: what DR7 held before
+ *
+ * A #DB inside an NMI handler returns to what is KGDB's by now.
+ *
+ * Context: local_db_restore(), unless it restores cpu_dr7.
+ * Return: what to write to DR7; 0 for nothing.
+ */
+noinstr unsigned long kgdb_nested_dr7(unsigned long dr7)
+{
+	return this_cpu_read(kgdb_db.nmi_armed) ? this_cpu_read(kgdb_db.own) : dr7;
+}

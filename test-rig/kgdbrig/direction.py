@@ -1,0 +1,98 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""Holds the kernel code against the order of its files: every arrow points one way.
+
+USES is the picture in docs/architecture.md.  What a file includes is read from
+its source, what it calls from the symbols that its object imports.
+"""
+
+from __future__ import annotations
+
+import re
+import subprocess
+from collections.abc import Iterable
+from pathlib import Path
+
+from kgdbrig import paths
+from kgdbrig.errors import MissingDependency, RigError
+
+#: What each file of gdbstub/ and arch/x86/ may use of the others, by their names without the ending.
+USES: dict[str, frozenset[str]] = {name: frozenset(uses.split()) for name, uses in {
+    "command": "packet table room",
+    "kdb": "packet table room",
+    "lifecycle": "packet table room slots",
+    "hit": "packet table slots match freed",
+    "table": "packet plan room slots freed",
+    "freed": "packet",
+    "room": "packet plan slots",
+    "match": "packet plan",
+    "slots": "packet plan",
+    "plan": "packet",
+    "packet": "",
+    "kgdb-slots": "kgdb-check kgdb-qemu",
+    "kgdb-qemu": "kgdb-insn kgdb-slots",
+    "kgdb-insn": "kgdb-probed",
+    "kgdb-check": "",
+    "kgdb-nmi": "kgdb-slots",
+    "kgdb-probed": "",
+}.items()}
+
+#: The only function of gdbstub/ that the architecture calls.
+UP = "kgdb_hit_record"
+
+#: Headers without a .c file of their own, which any file may include.
+_SHARED = ("pure.h", "kgdb-x86.h")
+
+
+def bad_includes(repository: Path = paths.REPOSITORY) -> list[str]:
+    """Includes that go against USES, or climb out of a directory: "FILE includes HEADER" for each."""
+    found = []
+    for path in sorted([*(repository / "gdbstub").glob("*.[ch]"), *(repository / "arch").glob("*/*.[ch]")]):
+        for header in re.findall(r'^#include "([^"]+)"', path.read_text(encoding="utf-8"), re.MULTILINE):
+            if "/" in header or not _may_include(path.stem, header):
+                found.append(f"{path.relative_to(repository)} includes {header}")
+    return found
+
+
+def _may_include(name: str, header: str) -> bool:
+    if header in _SHARED or name not in USES or Path(header).stem == name:
+        return True  # tests may include what they test
+    return Path(header).stem in USES[name]
+
+
+def bad_calls(objects: Iterable[Path]) -> list[str]:
+    """Symbols that an object imports from another one against USES: "OBJECT uses SYMBOL of OBJECT" for each.
+
+    Only objects of the files in USES count.  RigError when one of them is not there.
+    """
+    listed = {path.stem: _symbols(path) for path in objects if path.stem in USES}
+    missing = sorted(USES.keys() - listed.keys())
+    if missing:
+        raise RigError(f"no object of {', '.join(missing)} was built: what it calls cannot be told")
+    home = {symbol: name for name, (defined, _) in listed.items() for symbol in defined}
+    found = []
+    for name, (_, needed) in sorted(listed.items()):
+        for symbol in sorted(needed & home.keys()):
+            if symbol == UP and name.startswith("kgdb-"):
+                continue
+            if home[symbol] != name and home[symbol] not in USES[name] and not _is_contract(name, home[symbol]):
+                found.append(f"{name}.o uses {symbol} of {home[symbol]}.o")
+    return found
+
+
+def _is_contract(name: str, other: str) -> bool:
+    """Down to the architecture's operations, by the one symbol that slots.c knows."""
+    return name == "slots" and other == "kgdb-slots"
+
+
+def _symbols(path: Path) -> tuple[set[str], set[str]]:
+    """What an object defines for others, and what it needs of them."""
+    try:
+        said = subprocess.run(["nm", "--extern-only", str(path)], capture_output=True, text=True, check=True).stdout
+    except FileNotFoundError as error:
+        raise MissingDependency("binutils") from error
+    except subprocess.CalledProcessError as error:
+        raise RigError(f"{path} is no object: {error.stderr.strip()}") from error
+    defined, needed = set(), set()
+    for kind, symbol in re.findall(r"^[0-9a-f ]+ (\w) (\S+)$", said, re.MULTILINE):
+        (needed if kind == "U" else defined).add(symbol)
+    return defined, needed

@@ -1,0 +1,57 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""A kernel with all mitigations: what their code in the exception entries touches may not be watched."""
+
+from __future__ import annotations
+
+import pytest
+
+from conftest import Boot
+from kgdbrig.build import Kernel
+from kgdbrig.errors import RigError
+from kgdbrig.hwbp import PerfEvent
+from kgdbrig.target import Target
+
+pytestmark = pytest.mark.one_version
+
+#: Of struct pcpu_hot in 6.12, behind current_task and two ints: call_depth, and what comes behind that.
+CALL_DEPTH, TOP_OF_STACK = 16, 24
+#: What makes the kernel count calls, and have the entries write the MSR, whatever the processor needs.
+HELPED = "retbleed=stuff spectre_v2=ibrs"
+
+
+@pytest.fixture
+def helped(boot: Boot, mitigated_kernel: Kernel) -> Target:
+    return boot(kernel=mitigated_kernel, append=HELPED)
+
+
+def addresses(target: Target, offset: int) -> dict[str, int]:
+    symbol = target.kernel.symbol
+    return {name: (where + offset) % (1 << 64) for name, where in {
+        "the call depth": symbol("pcpu_hot") + CALL_DEPTH, "the top of the stack": symbol("pcpu_hot") + TOP_OF_STACK,
+        "x86_spec_ctrl_current": symbol("x86_spec_ctrl_current")}.items()}
+
+
+def test_perf_is_refused_the_call_depth(helped: Target) -> None:
+    rsp = helped.attach_rsp()
+    offset = int.from_bytes(rsp.read_memory(helped.kernel.symbol("__per_cpu_offset"), 8), "little")
+    assert rsp.request("D") == "OK"
+    helped.back()
+    for address in addresses(helped, offset).values():
+        with pytest.raises(RigError, match="Invalid argument"):
+            PerfEvent(helped.console, address, 8, "rw")
+
+
+def test_kgdb_refuses_them_and_goes_on(helped: Target) -> None:
+    helped.trigger.load()
+    stored = helped.trigger.address()
+    rsp = helped.attach_rsp()
+    offset = int.from_bytes(rsp.read_memory(helped.kernel.symbol("__per_cpu_offset"), 8), "little")
+    for address in addresses(helped, offset).values():
+        assert rsp.request(f"Z4,{address:x},8") == "E22"
+    assert rsp.request(f"Z2,{stored:x},4") == "OK"
+    rsp.send("c")
+    helped.back()
+    helped.trigger.start("write", size=4, value=1)
+    assert rsp.wait_stop().reason == "watch"
+    rsp.send("c")
+    helped.trigger.finish()

@@ -1,0 +1,31 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""In Bochs: by type, by address, by size, and regions of one to four slots.  The tests are those for QEMU."""
+
+from __future__ import annotations
+
+import pytest
+
+from drive import prepare
+from kgdbrig.target import Target
+from test_attribution import (test_a_read_modify_write_is_a_write, test_an_access_that_only_overlaps,  # noqa: F401
+                              test_every_size_and_direction, test_four_at_once_and_no_fifth, test_two_types_on_one_address,
+                              test_two_types_on_one_address_by_slot)
+from test_contexts import test_the_backtrace_shows_the_context  # noqa: F401
+from test_ranges import (test_overlapping_in_gdb, test_overlapping_watchpoints, test_what_gdb_asks_for,  # noqa: F401
+                         walk)
+from test_rwatch import (test_gdb_with_watch_and_rwatch_of_one_variable, test_in_gdb,  # noqa: F401
+                         test_part_of_the_bytes, test_too_few_slots, test_with_others_on_the_same_bytes)
+
+
+@pytest.fixture
+def target(bochs: Target) -> Target:
+    return bochs
+
+
+def test_each_byte_and_no_other(target: Target) -> None:
+    """Every length that one to four slots can cover from an odd address on; QEMU's test has the other offsets as well."""
+    prepare(target)
+    rsp = target.attach_rsp()
+    rsp.send("c")
+    target.back()
+    walk(target, rsp, 3, None)

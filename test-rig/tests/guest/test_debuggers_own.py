@@ -1,0 +1,72 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""What the debugger itself writes and reads on its way in and out may be watched, and its own accesses do not hit."""
+
+from __future__ import annotations
+
+from conftest import Boot
+from drive import DEAD, prepare, stop_on_wire
+from kgdbrig.console import BREAK_IN
+from kgdbrig.target import Target
+from test_danger import per_cpu
+
+ROUNDS = 5
+
+
+def test_the_watchdogs_are_touched_before_it_is_armed(target: Target) -> None:
+    """The debugger resets RCU's stall timer as it leaves: RCU's own stores hit, and that one does not."""
+    gdb = target.attach_gdb()
+    gdb.command("watch rcu_state.jiffies_stall")
+    for _ in range(ROUNDS):
+        target.resume(gdb)
+        target.console.start(BREAK_IN)
+        said = gdb.wait_stop()
+        while "Hardware watchpoint" in said:
+            trace = gdb.command("backtrace 6")
+            assert "rcu_cpu_stall_reset" not in trace and "kgdb" not in trace, trace
+            gdb.resume()
+            said = gdb.wait_stop()
+        gdb.resume()
+        target.console.finish()
+        target.break_in()
+        gdb.wait_stop()
+
+
+def test_tracing_is_switched_off_and_on(target: Target) -> None:
+    """KGDB stops the ring buffer while it has the machine, also at an int3; the user's own switch hits."""
+    gdb = target.attach_gdb()
+    gdb.command("awatch global_trace.buffer_disabled")
+    gdb.command("break ksys_sync")
+    target.resume(gdb)
+    for _ in range(2):
+        target.console.start("sync")
+        assert "Breakpoint 2, " in gdb.wait_stop()
+        gdb.resume()
+        target.console.finish()
+    target.console.run("mkdir -p /tmp/tracing && mount -t tracefs nodev /tmp/tracing", check=True)
+    target.console.start("echo 0 > /tmp/tracing/tracing_on")
+    assert "watchpoint 1: global_trace.buffer_disabled" in gdb.wait_stop()
+    gdb.resume()
+    target.console.finish()
+    assert DEAD not in target.kernel_log()
+
+
+def test_what_every_cpu_uses_beside_another(boot: Boot) -> None:
+    """A stop at nearly each instruction, beside a watchpoint that is hit afterwards."""
+    target = boot(smp=2)
+    prepare(target)
+    rsp = target.attach_rsp()
+    often, stored = f"4,{per_cpu('this_cpu_off')(target, rsp):x},8", f"2,{target.trigger.address():x},4"
+    for packet in (often, stored):
+        assert rsp.request(f"Z{packet}") == "OK"
+    for _ in range(20):
+        rsp.send("c")
+        assert rsp.wait_stop().reason == "awatch"
+    assert rsp.request(f"z{often}") == "OK"
+    rsp.send("c")
+    target.back()
+    target.expect_armed(1)
+    for cpu in range(2):
+        assert stop_on_wire(target, rsp, "write", size=4, offset=0, value=cpu, cpu=cpu).reason == "watch"
+        rsp.send("c")
+        target.trigger.finish()
+    assert DEAD not in target.kernel_log()

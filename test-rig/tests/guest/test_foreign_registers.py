@@ -1,0 +1,75 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""A CPU whose debug registers hold somebody else's values is stopped: they stay, and only the records change.
+
+So it is with a KVM host between a guest's exit and the restore of the host's
+registers: DR0 to DR3 are the guest's, and DR7 has nothing enabled, while cpu_dr7 says
+what the host wants. While a temporary mm is in use, just DR7 is off. Either is put there from
+outside; hw_breakpoint_restore() is what their owners call in the end.
+"""
+
+from __future__ import annotations
+
+import pytest
+
+from conftest import Boot
+from windows import CPU, Bench, Watch, bench, enabled
+
+HIT, OTHER = Watch(0), Watch(64)
+#: Nothing enabled (SDM vol. 3B, 18.2.4).
+OFF = 0x400
+#: What a guest might have: an address of its user space, one of its kernel's, and two that are in no use.
+GUESTS = [0x7ffd_1234_5678, 0xffff_ffff_8123_4560, 0, 0x40]
+
+
+def records(it: Bench) -> dict[str, int]:
+    """What the kernel wants in the registers of CPU 1, under their names."""
+    offset = it.stepper.read(CPU, it.symbol("__per_cpu_offset") + 8 * CPU, 8)
+    wanted = {f"DR{number}": it.stepper.read(CPU, offset + it.symbol("cpu_debugreg") + 8 * number, 8)
+              for number in range(4)}
+    return {**wanted, "DR7": it.stepper.read(CPU, offset + it.symbol("cpu_dr7"), 8)}
+
+
+def held_registers(it: Bench) -> dict[str, int]:
+    """What CPU 1 has in them."""
+    return {name: value for name, value in it.target.machine.debug_registers()[CPU].items() if name != "DR6"}
+
+
+@pytest.mark.parametrize("hypervisor", [False, True], ids=["processor", "hypervisor"])
+@pytest.mark.parametrize("owner", ["kvm", "mm"])
+@pytest.mark.parametrize("table", [(OTHER,), (HIT, OTHER), ()], ids=["another", "more", "none"])
+def test_they_stay(boot: Boot, owner: str, table: tuple[Watch, ...], hypervisor: bool) -> None:
+    with bench(boot, HIT, hypervisor=hypervisor) as it:
+        place = it.target.symbol("trigger_perform")
+        it.arm(place)
+        it.start_store(HIT)
+        it.arrive()
+        it.stepper.set_debug_register(CPU, 7, OFF)
+        if owner == "kvm":
+            for number, value in enumerate(GUESTS):
+                it.stepper.set_debug_register(CPU, number, value)
+        foreign = held_registers(it)
+
+        assert it.round_up()
+        it.arm(place)
+        it.change(remove=[watch for watch in it.watched if watch not in table],
+                  add=[watch for watch in table if watch not in it.watched])
+        it.proceed()
+        assert it.arrive() == place
+
+        now, wanted = held_registers(it), records(it)
+        assert now["DR7"] == OFF
+        if owner == "kvm":
+            assert now == foreign
+        assert sorted(enabled(wanted)) == sorted(map(it.register, table))
+
+        # As the owner would, who asks hw_breakpoint_active().
+        if wanted["DR7"]:
+            it.stepper.call(CPU, it.symbol("hw_breakpoint_restore"))
+            assert held_registers(it) == {**wanted, "DR7": wanted["DR7"] | OFF}
+        it.stepper.go()
+        if HIT in table:
+            it.expect_hit(HIT, it.rsp.wait_stop())
+            it.proceed()
+        it.target.trigger.finish()
+        it.expect_registers()
+        it.expect_hits()

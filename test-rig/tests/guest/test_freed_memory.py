@@ -1,0 +1,108 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""Watchpoints on memory that was given back, or is not there any more, and on what the exception entries use."""
+
+from __future__ import annotations
+
+import pytest
+
+from drive import prepare, set_and_go_on, stops_of_commands, top_of_stack
+from kgdbrig.errors import RigError
+from kgdbrig.hwbp import PerfEvent
+from kgdbrig.rsp import Rsp
+from kgdbrig.target import Target
+
+
+def test_a_module_that_is_gone(target: Target) -> None:
+    """Its watchpoint goes with it, and gdb, which puts it back, is refused with the reason."""
+    prepare(target)
+    packet = f"2,{target.trigger.address():x},4"
+    rsp = target.attach_rsp()
+    set_and_go_on(target, rsp, f"Z{packet}")
+    target.expect_armed(1)
+    target.console.run("rmmod kgdb_trigger", check=True)
+    target.expect_armed(0)
+    assert "removed: its memory is freed" in target.kernel_log("KGDB: watchpoint at")
+
+    target.break_in()
+    assert rsp.wait_stop().reason is None
+    assert rsp.request("qSupported:error-message+") == "error-message+"
+    assert rsp.request(f"Z{packet}") == "E.there is no memory at this address any more"
+    rsp.send("c")
+    target.back()
+    target.expect_armed(0)
+
+
+#: Whoever gets the memory of each kind next, and how a hit there is named.
+GIVEN_BACK = {
+    "object": "its memory was freed by memory_free+",
+    "vmalloc": "its memory was given back by vfree()",
+    "stack": "it was on the stack of thread ",
+}
+#: What precedes that.
+NAMED = "where the memory is not what was watched"
+
+
+def stops(target: Target, rsp: Rsp, *commands: str) -> int:
+    """How often the trigger's commands stop the machine, which goes on then."""
+    found = stops_of_commands(target, rsp, *map(target.trigger.memory_command, commands))
+    assert {stop.reason for stop in found} <= {"watch"}
+    rsp.send("c")
+    target.back()
+    return len(found)
+
+
+def watch_memory(target: Target, kind: str) -> Rsp:
+    prepare(target)
+    target.trigger.memory(f"new {kind}")
+    address = target.trigger.memory_address()
+    rsp = target.attach_rsp()
+    set_and_go_on(target, rsp, f"Z2,{address:x},4")
+    target.expect_armed(1)
+    return rsp
+
+
+@pytest.mark.i386
+@pytest.mark.parametrize("kind", list(GIVEN_BACK))
+def test_its_next_owner_hits(target: Target, kind: str) -> None:
+    """A hit of what got the memory next is named, to gdb and in the log, and only the first one."""
+    rsp = watch_memory(target, kind)
+    assert stops(target, rsp, "store 1") == 1
+    assert not rsp.output and not target.kernel_log(NAMED), "it is the owner who hits"
+    # A thread hits besides as it begins: other functions have had these bytes of its stack.
+    assert stops(target, rsp, "free", "again", "store 2", "store 3") >= 2
+    said = "".join(rsp.output)
+    assert said.count(NAMED) == 1 and GIVEN_BACK[kind] in said, said
+    assert target.kernel_log(NAMED).count(GIVEN_BACK[kind]) == 1
+
+
+def test_who_uses_it_after_it_was_freed(target: Target) -> None:
+    rsp = watch_memory(target, "object")
+    assert stops(target, rsp, "free", "store 1") == 1
+    assert GIVEN_BACK["object"] in "".join(rsp.output)
+
+
+def test_another_watchpoint_there_is_of_the_new_owner(target: Target) -> None:
+    """Set anew, when the memory is somebody else's already: there is nothing to name."""
+    rsp = watch_memory(target, "object")
+    address = target.trigger.memory_address()
+    target.trigger.memory("free")
+    for packet in (f"z2,{address:x},4", f"Z2,{address:x},4"):
+        target.break_in()
+        rsp.wait_stop()
+        set_and_go_on(target, rsp, packet)
+    target.trigger.memory("again")
+    assert stops(target, rsp, "store 1") == 1
+    assert not rsp.output and not target.kernel_log(NAMED)
+
+
+@pytest.mark.parametrize("name", ["cpu_dr7", "cpu_db_depth", "nmi_state", "nmi_cr2", "nmi_dr7", "x86_spec_ctrl_current",
+                                  "top of stack"])
+def test_perf_is_refused_what_the_entries_use(target: Target, name: str) -> None:
+    """perf is told EINVAL: the access would hit inside an exception's entry."""
+    rsp = target.attach_rsp()
+    offset = int.from_bytes(rsp.read_memory(target.kernel.symbol("__per_cpu_offset"), 8), "little")
+    assert rsp.request("D") == "OK"
+    target.back()
+    symbol = top_of_stack(target) if name == "top of stack" else target.kernel.symbol(name)
+    with pytest.raises(RigError, match="Invalid argument"):
+        PerfEvent(target.console, (symbol + offset) % (1 << 64), 4, "rw")

@@ -1,0 +1,80 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""A KGDB without an I/O driver, as distributions ship it, costs nothing in #DB and NMI.
+
+What these handlers do for the debugger is behind a branch that is patched out
+(kgdb_in_use()). A driver may come and go at any time, also while a handler
+runs, and the handlers of before and after agree. Early boot, where it is on
+from the start, is test_early.py.
+"""
+
+from __future__ import annotations
+
+from conftest import Boot
+from drive import prepare, stop_on_wire
+from kgdbrig.oracle import Oracle
+from kgdbrig.target import Target
+from kgdbrig.trigger import forever, line
+
+CPUS = 2
+ROUNDS = 20
+#: The bits of cpu_db_depth that count those that are nested.
+DEPTH = 0xff
+PARAMETER = "/sys/module/kgdboc/parameters/kgdboc"
+ON, OFF = f"echo ttyS1,1200 > {PARAMETER}", f"echo > {PARAMETER}"
+
+
+def read(target: Target, address: int, size: int) -> int:
+    """What is in the guest's memory at an address of the kernel, looked at from outside, whatever the guest does."""
+    shown = target.machine.qmp().hmp(f"x /1x{'g' if size == 8 else 'w'} {address:#x}")
+    return int(shown.split(":")[1], 16)
+
+
+def depth(target: Target, cpu: int) -> int:
+    """The address of a CPU's count of nested handlers."""
+    offset = read(target, target.kernel.symbol("__per_cpu_offset") + 8 * cpu, 8)
+    return target.kernel.symbol("cpu_db_depth") + offset & (1 << 64) - 1
+
+
+def counted(target: Target, witness: Oracle) -> bool:
+    """Whether an NMI counts in it."""
+    witness.drain()
+    target.trigger.run("write", size=4, value=1, cpu=0, context="nmi")
+    return bool(witness.drain())
+
+
+def test_the_branch_is_on_with_a_driver_only(boot: Boot) -> None:
+    """From the kernel's own count, and from whether an NMI touches what is counted for the debugger."""
+    target = boot(kgdboc="none", smp=CPUS, oracle=True)
+    key = target.kernel.symbol("kgdb_in_use_key")
+    prepare(target)
+    witness = target.oracle()
+    for cpu in range(CPUS):
+        witness.watch(depth(target, cpu), 4)
+    for command, on in ((":", False), (ON, True), (OFF, False), (ON, True)):
+        target.console.run(command, check=True)
+        assert read(target, key, 4) == on, command
+        assert counted(target, witness) is on, command
+
+
+def test_a_driver_comes_and_goes_while_handlers_run(boot: Boot) -> None:
+    """NMIs on both CPUs all the time; in the end every handler has counted down what it counted up."""
+    target = boot(kgdboc="none", smp=CPUS, parallel=True)
+    prepare(target)
+    for cpu in range(CPUS):
+        text = line("write", size=4, offset=64 * cpu, value=1, cpu=cpu, count=1000, context="nmi")
+        target.console.run(f"{forever(text)} &")
+    for _ in range(ROUNDS):
+        target.console.run(f"{ON} && {OFF}", check=True)
+    target.console.run(ON, check=True)
+    target.console.run("kill $(jobs -p); wait")
+    assert [read(target, depth(target, cpu), 4) & DEPTH for cpu in range(CPUS)] == [0] * CPUS
+
+    rsp = target.attach_rsp()
+    assert rsp.request(f"Z2,{target.trigger.address():x},4") == "OK"
+    rsp.send("c")
+    target.back()
+    target.expect_armed(1)
+    for cpu in range(CPUS):
+        assert stop_on_wire(target, rsp, "write", size=4, offset=0, value=cpu, cpu=cpu).reason == "watch"
+        rsp.send("c")
+        target.trigger.finish()

@@ -1,0 +1,58 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""Suspend to RAM: QEMU resets the processor, its debug registers included, and the guest wakes up as if nothing had been."""
+
+from __future__ import annotations
+
+from drive import go_on_wire, prepare, set_and_go_on, stop_on_wire
+from kgdbrig.hwbp import PerfEvent
+from kgdbrig.target import Target
+
+
+def suspend_and_wake(target: Target) -> None:
+    qmp = target.machine.qmp()
+    target.console.start("echo mem > /sys/power/state")
+    qmp.wait_event("SUSPEND")
+    qmp.command("system_wakeup")
+    target.console.finish()
+    assert target.console.status == 0, target.report()
+
+
+def test_perf_counts_what_resume_does(target: Target) -> None:
+    """Before the tasks go on: where these are thawed a static key is switched, and that happens to restore all.
+
+    suspend_enter() writes system_state before the processor is reset, and after it.
+    """
+    with PerfEvent(target.console, target.kernel.symbol("system_state"), 4) as event:
+        assert event.counts() == [0]
+        suspend_and_wake(target)
+        assert event.counts() == [2]
+        suspend_and_wake(target)
+        assert event.counts() == [4]
+
+
+def test_perf_counts_after_resume(target: Target) -> None:
+    prepare(target)
+    address = target.trigger.address(0)
+    with PerfEvent(target.console, address, 4) as event:
+        target.trigger.run("write", size=4, offset=0, value=1)
+        assert event.counts() == [1]
+        before = target.machine.debug_registers()
+        suspend_and_wake(target)
+        target.trigger.run("write", size=4, offset=0, value=2)
+        assert event.counts() == [2]
+        after = target.machine.debug_registers()
+    for registers in (*before, *after):
+        del registers["DR6"]
+    assert before == after
+
+
+def test_a_watchpoint_hits_after_resume(target: Target) -> None:
+    prepare(target)
+    address = target.trigger.address(0)
+    rsp = target.attach_rsp()
+    set_and_go_on(target, rsp, f"Z2,{address:x},4")
+    for value in (1, 2):
+        said = stop_on_wire(target, rsp, "write", size=4, offset=0, value=value)
+        assert (said.reason, said.address) == ("watch", address)
+        go_on_wire(target, rsp)
+        suspend_and_wake(target)
