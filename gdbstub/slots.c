@@ -313,20 +313,22 @@ void kgdb_correct_hw_break(void)
 NOKPROBE_SYMBOL(kgdb_correct_hw_break);
 
 /**
- * kgdb_watch_late_nmi() - an NMI came, and the debugger is not there
+ * kgdb_watch_late_nmi() - an NMI came, and the debugger does not want this CPU
  *
  * It may be that of a round-up which this CPU was late for: in an NMI handler
- * of its own. What was set or removed meanwhile is armed now.
+ * of its own. What was set or removed meanwhile is armed now. It may be another
+ * handler's, which was not to hit before that was known.
  *
  * Context: NMI, not in the debugger.
- * Return: true if it was such an NMI.
+ * Return: true if there was something to arm anew.
  */
 bool kgdb_watch_late_nmi(void)
 {
-	if (kgdb_slot_arch->applied() == READ_ONCE(generation))
-		return false;
+	bool late = kgdb_slot_arch->applied() != READ_ONCE(generation);
+
 	kgdb_slots_sync();
-	return true;
+	kgdb_slot_arch->arm();
+	return late;
 }
 NOKPROBE_SYMBOL(kgdb_watch_late_nmi);
 

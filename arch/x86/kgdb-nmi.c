@@ -37,23 +37,27 @@ static __always_inline bool on_db_stack(struct pt_regs *regs)
  * @regs: where the NMI came
  *
  * exc_nmi() has disabled all breakpoints, for the sake of the memory its entry
- * and exit use. Not in an NMI that came while #DB or #MC were handled, or while
- * the debugger has the machine: that is its round-up, whose own accesses do not
- * hit. Kdump's handler and that of a microcode update are called elsewhere.
+ * and exit use. Not in an NMI that came while #DB or #MC were handled, or in
+ * the debugger. Kdump's handler and that of a microcode update are called
+ * elsewhere.
+ *
+ * An NMI while the debugger has the machine is most likely its round-up, whose
+ * own accesses do not hit. It may be another handler's as well:
+ * kgdb_nmi_handler(), the first of them, enables the breakpoints then, as the
+ * debugger lets this CPU go or does not want it.
  *
  * Context: nmi_handle(), before it calls the registered handlers.
  * Return: whether kgdb_nmi_end() is to be called after them.
  */
 bool kgdb_nmi_begin(struct pt_regs *regs)
 {
-	if (db_depth() != 1 ||
-	    this_cpu_read(kgdb_db.entered) ||
-	    READ_ONCE(kgdb_active.counter) != -1 || on_db_stack(regs))
+	if (db_depth() != 1 || this_cpu_read(kgdb_db.entered) ||
+	    on_db_stack(regs))
 		return false;
 
 	this_cpu_write(kgdb_db.nmi_armed, true);
 	barrier();
-	if (this_cpu_read(kgdb_db.own))
+	if (this_cpu_read(kgdb_db.own) && READ_ONCE(kgdb_active.counter) == -1)
 		set_debugreg(this_cpu_read(kgdb_db.own) | DR7_FIXED, 7);
 	return true;
 }

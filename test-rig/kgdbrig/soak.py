@@ -198,6 +198,10 @@ class Judge:
     def passed(self) -> bool:
         return not self.missed + self.invented + self.misattributed
 
+    def note(self, cpu: int, what: str) -> None:
+        """Something that a finding about this CPU should tell."""
+        self._history.append((cpu, what))
+
     def accesses(self, seen: Iterable[Access]) -> None:
         """What the CPUs have done since, in order, all of it with the same watchpoints armed."""
         for access in seen:
@@ -322,6 +326,7 @@ class Soak:
             seed, span = rng.randrange(1, 1 << 32), rng.choice(_SPANS)
             offset = 8 * rng.randrange((_REGION - span) // 8 + 1)
             context = rng.choice(self._choice.contexts)
+            self.judge.note(cpu, f"round: {context} on CPU {cpu}")
             lines.append(trigger.random_line(seed, _ROUND, span, offset=offset, cpu=cpu, context=context))
             # What a store stores does not matter here, so what the buffer holds does not.
             self._seen[cpu] = deque(trigger.predict(seed, _ROUND, span, offset=offset, word=self._word))
