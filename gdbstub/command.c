@@ -8,7 +8,9 @@
 #include <linux/kgdb.h>
 #include <linux/kgdb_watch.h>
 #include <linux/limits.h>
+#include <linux/memory.h>
 #include <linux/minmax.h>
+#include <linux/mutex.h>
 #include <linux/string.h>
 
 #include "packet.h"
@@ -75,6 +77,9 @@ static const char *software_refusal(const struct kgdb_break_packet *packet)
 
 	if (packet->insert)
 		why = kgdb_text_reserved(packet->spec.addr);
+	/* KGDB writes to text while nobody else does; gdb may try again */
+	if (!why && mutex_is_locked(&text_mutex))
+		why = "the kernel is in the middle of patching its text";
 	return why ?: "no software breakpoint can be set or removed there";
 }
 
