@@ -163,9 +163,10 @@ class Rsp:
         packet until "D" or "k".  If that debugger went away without, the report
         of the next stop may come to a new client before its first answer does.
         Nothing but an unknown query is answered with an empty packet (E.1).
+        This one is short enough for a serial port to keep until KGDB looks there.
         """
         deadline = Deadline(timeout)
-        self.send("qKgdbRigSync", timeout)
+        self.send("qRig", timeout)
         before: list[str] = []
         while True:
             payload = self.receive(deadline.left(), "answer to an unknown query")

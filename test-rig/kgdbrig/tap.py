@@ -189,6 +189,12 @@ class Tap:
             if not self._changed.wait_for(lambda: self._clients > before, timeout):
                 raise RigTimeout("client of the tap (is there another one still?)", timeout, self.tail())
 
+    @property
+    def has_client(self) -> bool:
+        """Whether a client is connected."""
+        with self._changed:
+            return self._client is not None
+
     def wait_client_gone(self, timeout: float = 10) -> None:
         """Return when there is no client; RigTimeout after `timeout` seconds."""
         with self._changed:

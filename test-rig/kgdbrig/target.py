@@ -26,6 +26,10 @@ from kgdbrig.wire import Kind
 
 #: What a kernel says that waits for its first debugger.
 _WAITS = "Waiting for connection from remote gdb"
+#: What a debugger's last packet begins with when it has left (gdb manual, E.2); by KGDB's own "3" it leaves for kdb,
+#: which is also who is there before the first packet.
+_LEFT = (b"D", b"k")
+_IN_KDB = (b"3", b"")
 
 #: DR7's enable bits L0, G0 to L3, G3 (SDM vol. 3B, 18.2.4).
 DR7_ENABLE_MASK = 0xFF
@@ -118,18 +122,22 @@ class Target:
     def break_in(self) -> None:
         """Have the guest's shell enter KGDB by SysRq-g; it is back when the machine goes on (see back()).
 
-        A debugger that is connected is told of the stop.  Otherwise the
-        console says so; what it says beside that, Linux 7.3 may print when
-        the machine goes on, and so much too late.
+        A debugger that is connected is told of the stop, and kdb says so
+        itself.  A stub that a debugger has left says nothing, and what the kernel
+        says, Linux 7.3 may print when the machine goes on: so that one is asked.
         """
         mark = self.tap.mark()
-        connected = self._debugger_connected()
+        last = self._last_sent()
         self.console.start(BREAK_IN)
-        if connected:
+        if last[:1] in _LEFT and not self.tap.has_client:
+            with Rsp(self.line, self.kernel.arch) as rsp:
+                rsp.synchronize()
+            self.tap.wait_client_gone()
+        elif last[:1] in (*_LEFT, *_IN_KDB):
+            self.console.expect("sysrq: DEBUG|Entering kdb")
+        else:
             self.tap.wait_packet(lambda packet: packet.direction == FROM_KGDB and packet.data[:1] in (b"T", b"S"), 30,
                                  since=mark, awaited="stop reply for SysRq-g on the kgdb line")
-        else:
-            self.console.expect("sysrq: DEBUG|Entering kdb")
 
     def press_break(self) -> None:
         """Have the kernel enter KGDB by SysRq-g from its console's interrupt, whatever the shell does; QEMU only."""
@@ -248,10 +256,10 @@ class Target:
             parts.append(("wire", self.tap.tail()))
         return "\n".join(f"--- end of the {name} ---\n{text}" for name, text in parts)
 
-    def _debugger_connected(self) -> bool:
-        """Whether KGDB has heard of a debugger, and not that it left: by 'D', 'k' (gdb manual, E.2) or KGDB's own '3'."""
-        sent = [packet for packet in self.tap.packets if packet.direction == FROM_GDB and packet.kind is Kind.PACKET]
-        return bool(sent) and sent[-1].data[:1] not in (b"D", b"k", b"3")
+    def _last_sent(self) -> bytes:
+        """The last packet that a debugger has sent to KGDB; empty before the first."""
+        return next((packet.data for packet in reversed(self.tap.packets)
+                     if packet.direction == FROM_GDB and packet.kind is Kind.PACKET), b"")
 
     def _close_clients(self) -> None:
         self._clients.close()
