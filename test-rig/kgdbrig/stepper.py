@@ -161,9 +161,9 @@ class Stepper:
         self._set(cpu, **saved)
 
     def read(self, cpu: int, address: int, size: int) -> int:
-        """A number in memory, as the CPU would read it."""
+        """A number in memory, as the CPU would read it; of the address, 64 bits count."""
         self._select(cpu)
-        return int.from_bytes(self._rsp.read_memory(address, size), "little")
+        return int.from_bytes(self._rsp.read_memory(address % (1 << 64), size), "little")
 
     def _set(self, cpu: int, **values: int) -> None:
         self._select(cpu)

@@ -70,6 +70,9 @@ def _functions(objects: list[Path], directory: Path) -> Iterator[tuple[str, Code
                 relocation = re.search(r"\sR_X86_64_(?:32S?|PC32)\s+([\w.+-]+)", line)
                 if relocation is not None:
                     code[at] = code[at][0], _symbol(code[at][0], relocation[1])
+                elif re.search(r"\sR_X86_64_PLT32\s", line):
+                    # Elsewhere, a return thunk for one; what is disassembled is where it would go without relocation.
+                    code[at] = re.sub(r"^(j\w+)\s.*", r"\1", code[at][0]), ""
                 elif not re.search(r"\sR_X86_64_", line):
                     address, _, instruction = line.partition(":")
                     at = int(address, 16)

@@ -69,7 +69,7 @@ def way(request: pytest.FixtureRequest) -> str:
 
 def loaded(boot: Boot, way: str) -> Target:
     """A machine that can start the next kernel; at a panic it restarts, and asks no debugger."""
-    target = boot(smp=CPUS, next_kernel=True, append="crashkernel=160M")
+    target = boot(smp=CPUS, next_kernel=True, starts_cpus=True, append="crashkernel=160M")
     # The boot CPU of the machine must not be started as if it were another one.
     parameters = "$(sed 's/crashkernel=[^ ]*/%s/' /proc/cmdline)" % ("nr_cpus=1" if way == "crash" else "")
     target.console.run(f'kexec {way} {NEXT_KERNEL} {NEXT_INITRAMFS} "{parameters}" && echo 1 > /proc/sys/kernel/panic',

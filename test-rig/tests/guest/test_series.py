@@ -206,12 +206,12 @@ def test_each_fix_can_be_left_out(platform: Platform) -> None:
 
 
 def test_a_kernel_knows_its_part(platform: Platform) -> None:
-    def recipe(stock: bool = False, part: str = "extra", without: tuple[str, ...] = ()) -> build._Recipe:
+    def recipe(stock: bool = False, part: str = hooks.PARTS[-1], without: tuple[str, ...] = ()) -> build._Recipe:
         return build._recipe(platform.version, platform.arch, stock, None, "default", part, without, None)
 
     fix = overlay.load(platform.version, upto="fixes").hooks[0].path.name
     found = [recipe(), recipe(stock=True), recipe(part="fixes"), recipe(part="fixes", without=(fix,)),
-             recipe(part="feature"), recipe(without=("kdb-share-the-watchpoints.patch",))]
+             recipe(part="feature"), recipe(part="extra"), recipe(without=("kdb-share-the-watchpoints.patch",))]
     assert len({each.key() for each in found}) == len(found)
     stock, fixes, reverted = found[1:4]
     assert stock.fragments == fixes.fragments == reverted.fragments != found[0].fragments
