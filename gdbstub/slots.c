@@ -320,15 +320,11 @@ NOKPROBE_SYMBOL(kgdb_correct_hw_break);
  * handler's, which was not to hit before that was known.
  *
  * Context: NMI, not in the debugger.
- * Return: true if there was something to arm anew.
  */
-bool kgdb_watch_late_nmi(void)
+void kgdb_watch_late_nmi(void)
 {
-	bool late = kgdb_slot_arch->applied() != READ_ONCE(generation);
-
 	kgdb_slots_sync();
 	kgdb_slot_arch->arm();
-	return late;
 }
 NOKPROBE_SYMBOL(kgdb_watch_late_nmi);
 

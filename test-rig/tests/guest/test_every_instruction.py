@@ -274,6 +274,41 @@ def test_a_debug_exception_from_user_mode(boot: Boot, stride: Stride, change: Ch
             turns.expect_right()
 
 
+def test_an_nmi_that_is_a_round_up_too(boot: Boot, stride: Stride) -> None:
+    """The debugger is entered while CPU 1 is on its way to a store in an NMI handler.
+
+    Its round-up's NMI is put off, or is the one that is handled: KGDB's handler takes CPU 1 into
+    the debugger, and the other one stores when it has been let go.
+    """
+    with bench(boot, HIT) as it:
+        handler = it.target.symbol("trigger_perform")
+
+        def begin() -> None:
+            it.arm(it.symbol("asm_exc_nmi"))
+            it.target.trigger.start("write", size=HIT.size, offset=HIT.offset, value=it.next_value(), cpu=CPU,
+                                    context="nmi")
+            it.arrive()
+
+        def expect_hit() -> None:
+            it.expect_hit(HIT, it.rsp.wait_stop())
+            it.proceed()
+            it.target.trigger.finish()
+
+        begin()
+        path = it.path(until=handler)
+        it.stepper.go()
+        expect_hit()
+        for number in stride(len(path) - 1):
+            begin()
+            it.stepper.follow(CPU, path, number)
+            it.at(number, path)
+            it.round_up(put_off=True)
+            it.proceed()
+            expect_hit()
+        it.expect_registers()
+        it.expect_hits()
+
+
 @pytest.mark.parametrize("change", [REPLACED, FIRST_AND_LAST], ids=str)
 @pytest.mark.parametrize("function", ["arch_install_hw_breakpoint", "arch_uninstall_hw_breakpoint"])
 def test_perf_changes_a_register(boot: Boot, stride: Stride, function: str, change: Change) -> None:

@@ -136,11 +136,12 @@ class Bench:
         at = bisect.bisect(symbols, (path[number], "\x7f")) - 1
         print(f"instruction {number} of {len(path) - 1}: {symbols[at][1]}+{path[number] - symbols[at][0]:#x}")
 
-    def round_up(self, comes_at: int | None = None) -> bool:
+    def round_up(self, comes_at: int | None = None, *, put_off: bool = False) -> bool:
         """Have CPU 0 stop the machine with CPU 1 interrupted where it is held; whether that took an NMI.
 
         It takes none where CPU 1 is in the debugger already, and comes at `comes_at`
-        where CPU 1 lets none come earlier.  CPU 0 is at the debugger's
+        where CPU 1 lets none come earlier.  With `put_off` CPU 1 is in an NMI, and nobody
+        looks where the next one comes.  CPU 0 is at the debugger's
         prompt when this returns, and nobody is held from outside.
         """
         stepper = self.stepper
@@ -148,7 +149,7 @@ class Bench:
         self.target.press_break()
         stepper.run_to(self.symbol("kgdb_roundup_cpus"), cpu=MASTER)
         stepper.run_to(stepper.read(MASTER, stepper.register(MASTER, "rsp"), 8), cpu=MASTER)
-        place = stepper.run_to(self.symbol("asm_exc_nmi"), self.symbol("gdb_serial_stub"))
+        place = stepper.run_to(*[] if put_off else [self.symbol("asm_exc_nmi")], self.symbol("gdb_serial_stub"))
         interrupted = place.cpu == CPU
         if interrupted:
             came = self.return_address()
