@@ -62,6 +62,8 @@ class Machine(AnyMachine):
     are executed while CPUs wait for a time to pass.
 
     With `next_kernel` the guest can start another kernel; see initramfs.build().
+    With `disk_mb` it has an empty disk of that size, /dev/vda where the kernel has the
+    driver, and a reboot starts it anew; without, a reboot is its end.
 
     `hypervisor=False` keeps the guest from knowing that it is one: it takes
     QEMU's debug registers for a processor's.  `cpu` is another of QEMU's models
@@ -76,7 +78,8 @@ class Machine(AnyMachine):
     def __init__(self, kernel: Kernel, *, smp: int = 1, kgdboc: str = "late", append: str = "",
                  oracle: bool = False, memory_mb: int = 512, parallel: bool = True, kaslr: bool = False,
                  counted: bool | None = None, instruction_ns: int | None = None, hypervisor: bool = True,
-                 cpu: str | None = None, state: Path | None = None, next_kernel: bool = False) -> None:
+                 cpu: str | None = None, state: Path | None = None, next_kernel: bool = False,
+                 disk_mb: int = 0) -> None:
         self._with_oracle = oracle
         self._parallel = parallel
         self._counted = not parallel and starts_counted(kernel.version, smp) if counted is None else counted
@@ -85,6 +88,7 @@ class Machine(AnyMachine):
         self._cpu = cpu
         self._state = state
         self._next_kernel = next_kernel
+        self._disk_mb = disk_mb
         self._qmp: Qmp | None = None
         super().__init__(kernel, smp=smp, kgdboc=kgdboc, append=append, memory_mb=memory_mb, kaslr=kaslr)
 
@@ -196,7 +200,7 @@ class Machine(AnyMachine):
             turns += ["-icount", f"shift={self._instruction_ns.bit_length() - 1}"]
         cpu = (self._cpu or self._arch.cpu) + ",-hypervisor" * (not self._hypervisor)
         command = [self._arch.qemu, *self._arch.machine, "-cpu", cpu, *turns, "-smp", str(self.smp), "-m",
-                   str(self._memory_mb), "-no-user-config", "-nodefaults", "-display", "none", "-no-reboot", "-S",
+                   str(self._memory_mb), "-no-user-config", "-nodefaults", "-display", "none", "-S",
                    "-kernel", str(self.kernel.image), "-initrd", str(root), "-append", self.command_line,
                    "-chardev", f"socket,id=rig,fd={monitor_fd}", "-mon", "chardev=rig,mode=control",
                    *listen("monitor", self.monitor), "-mon", "chardev=monitor,mode=control",
@@ -204,6 +208,13 @@ class Machine(AnyMachine):
                    "-serial", "chardev:console",
                    *listen("kgdb", self.kgdb), "-serial", "chardev:kgdb",
                    *listen("qemu-gdb", self.qemu_gdb), "-gdb", "chardev:qemu-gdb"]
+        if self._disk_mb:
+            disk = self.directory / "disk"
+            with disk.open("wb") as file:
+                file.truncate(self._disk_mb << 20)
+            command += ["-drive", f"file={_escaped(disk)},format=raw,if=none,id=disk", "-device", "virtio-blk-pci,drive=disk"]
+        else:
+            command += ["-no-reboot"]
         if self._counted:
             command += _WAKES_QEMU
         if self._state is not None:

@@ -13,7 +13,7 @@ from kgdbrig.machine import Machine
 
 #: What QEMU alone can do, with the value that asks for nothing.
 _QEMU_ONLY: dict[str, object] = {"oracle": False, "counted": None, "instruction_ns": None, "hypervisor": True, "state": None,
-                                 "cpu": None, "next_kernel": False}
+                                 "cpu": None, "next_kernel": False, "disk_mb": 0}
 
 
 def make(kind: str, kernel: Kernel, **arguments: Any) -> AnyMachine:

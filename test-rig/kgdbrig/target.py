@@ -56,13 +56,13 @@ class Target:
                  oracle: bool = False, memory_mb: int = 512, parallel: bool = True, kaslr: bool = False,
                  visits: Sequence[int] = (), counted: bool | None = None, instruction_ns: int | None = None,
                  hypervisor: bool = True, cpu: str | None = None, state: Path | None = None,
-                 machine: str = "qemu", next_kernel: bool = False) -> None:
+                 machine: str = "qemu", next_kernel: bool = False, disk_mb: int = 0) -> None:
         self.kernel = kernel
         self.smp = smp
         self.machine = machines.make(machine, kernel, smp=smp, kgdboc=kgdboc, append=append, oracle=oracle,
                                      memory_mb=memory_mb, parallel=parallel, kaslr=kaslr, counted=counted,
                                      instruction_ns=instruction_ns, hypervisor=hypervisor, cpu=cpu, state=state,
-                                     next_kernel=next_kernel)
+                                     next_kernel=next_kernel, disk_mb=disk_mb)
         self._kgdboc = kgdboc
         self._restored = state is not None
         self._visits = visits

@@ -211,6 +211,13 @@ def debug_kernel(request: pytest.FixtureRequest, platform: Platform, built: Buil
 
 
 @pytest.fixture(scope="session")
+def hibernating_kernel(request: pytest.FixtureRequest, platform: Platform, built: Build) -> Kernel:
+    """As `kernel`, which can put itself onto a disk (configs/hibernation.config)."""
+    return built(platform.version, platform.arch, config="hibernation", series=request.config.option.series,
+                 without=request.config.option.without)
+
+
+@pytest.fixture(scope="session")
 def mitigated_kernel(request: pytest.FixtureRequest, platform: Platform, built: Build) -> Kernel:
     """As `kernel`, with every mitigation (configs/mitigations.config)."""
     return built(platform.version, platform.arch, config="mitigations", series=request.config.option.series,
@@ -233,7 +240,7 @@ def _machine(kernel: Kernel, states: Path, *, smp: int = 1, parallel: bool = Fal
     if arguments.get("machine") == _BOCHS:
         return Target(kernel, smp=smp, append=append, **arguments)
     starts_counted = not parallel and machine.starts_counted(kernel.version, smp)
-    if arguments.get("kgdboc") in ("early", "wait") or "visits" in arguments:
+    if arguments.get("kgdboc") in ("early", "wait") or "visits" in arguments or "disk_mb" in arguments:
         return Target(kernel, smp=smp, parallel=parallel, counted=starts_counted, append=append, **arguments)
     counted = starts_counted if starts_cpus else not parallel
     if counted != starts_counted:
@@ -256,7 +263,7 @@ def boot(request: pytest.FixtureRequest, kernel: Kernel, states: Path) -> Iterat
 
     Its CPUs take turns, unless parallel=True: for tests of what happens at the same instant.
     It has really booted with these arguments, but maybe for an earlier test; not
-    where somebody looks at the boot itself, nor with machine="bochs".  With starts_cpus=True the test has
+    where somebody looks at the boot itself, nor with a disk or machine="bochs".  With starts_cpus=True the test has
     CPUs come online, which not every kernel can do while instructions are counted.
     """
     targets = request.node.stash.setdefault(_booted, [])
