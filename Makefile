@@ -63,7 +63,7 @@ kernel: deps ## build a kernel and print where the result lies (KVER, ARCH, STOC
 # Every version and architecture, unless one is named.
 test: export KVER := $(call named,KVER)
 test: export ARCH := $(call named,ARCH)
-test: deps ## run every test, on every kernel unless KVER or ARCH name one (K, JOBS)
+test: deps ## run the tests, on every kernel unless KVER or ARCH name one; test-all has more (K, JOBS)
 	@$(PYTEST) -n $(JOBS) --dist loadgroup test-rig/tests/host test-rig/tests/guest $(if $(K),-k '$(K)')
 
 test-all: export KVER := $(call named,KVER)
@@ -73,7 +73,7 @@ test-all: deps ## as test, with what that leaves out: each instruction of a wind
 	@$(PYTEST) -n $(JOBS) --dist loadgroup test-rig/tests $(if $(K),-k '$(K)')
 
 test-debug: export KVER := $(call named,KVER)
-test-debug: deps ## run the tests that want a kernel with lockdep and KASAN: a short endurance (KVER, K)
+test-debug: deps ## run the tests that need kernels of their own: lockdep and KASAN, all mitigations, hibernation (K)
 	@$(PYTEST) -n $(JOBS) test-rig/tests/debug $(if $(K),-k '$(K)')
 
 test-host: deps ## run the tests that need no guest: packets and plans, under sanitizers

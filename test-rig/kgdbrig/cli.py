@@ -213,7 +213,7 @@ def _parser() -> argparse.ArgumentParser:
                                "and stays until it is interrupted or the guest powers off.")
     boot.add_argument("--kgdboc", choices=KGDBOC, default="late",
                       help="when KGDB takes the second port: late (with its driver; the default), early (at once, "
-                      "and wait there for gdb), none")
+                      "and wait there for gdb), wait (as late, and wait for gdb there), none")
     boot.set_defaults(run=_boot)
 
     command = commands.add_parser("kernel", parents=[build], help="build a kernel and print where the result lies")

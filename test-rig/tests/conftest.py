@@ -126,7 +126,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> Iterator[None]:
     which boots it once.
     """
     for item in items:
-        if f"test_{_BOCHS}_" in item.nodeid:
+        if f"test_{_BOCHS}_" in item.nodeid or _BOCHS in getattr(item, "fixturenames", ()):
             item.add_marker(pytest.mark.xdist_group(f"{_BOCHS}-{_platform(item)}"))
     yield
     found = [*dict.fromkeys(map(_platform, items))]
