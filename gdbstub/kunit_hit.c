@@ -54,7 +54,7 @@ static void take_hits(const struct table *then, unsigned int slots)
 		if (!i && removed_at_stop.len)
 			kgdb_remove_hw_break(removed_at_stop.addr, removed_at_stop.len,
 					     (enum kgdb_bptype)removed_at_stop.type);
-		kgdb_watch_settle();
+		kgdb_table_settle();
 		more = kgdb_hit_next();
 	} while (more && hit.stops < ARRAY_SIZE(hit.stop));
 	hit.left = more || kgdb_hit_pending() || kgdb_hit_reported();

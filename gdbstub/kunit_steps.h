@@ -95,7 +95,7 @@ static inline void run(void)
 	unsigned long flags;
 
 	local_irq_save(flags);
-	kgdb_watch_settle();
+	kgdb_table_settle();
 	kgdb_slots_release_idle();
 	local_irq_restore(flags);
 }

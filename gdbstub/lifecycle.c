@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * What happens to watchpoints outside of the debugger: memory is freed, a CPU
- * starts, early boot ends, KGDB loses its I/O driver.
+ * What happens to watchpoints at the edge of the debugger and outside of it: the
+ * machine goes on, memory is freed, a CPU starts, early boot ends, KGDB loses
+ * its I/O driver.
  *
- * Nobody may enter the debugger while the table changes, and the CPU that
+ * Outside, nobody may enter the debugger while the table changes, and the CPU that
  * changes it may hit nothing, since it would wait for itself.
  */
 #define pr_fmt(fmt) "KGDB: " fmt
@@ -11,6 +12,7 @@
 #include <linux/bits.h>
 #include <linux/cpuhotplug.h>
 #include <linux/init.h>
+#include <linux/irq_work.h>
 #include <linux/irqflags.h>
 #include <linux/kernel.h>
 #include <linux/kgdb.h>
@@ -22,6 +24,7 @@
 #include <linux/smp.h>
 #include <linux/spinlock.h>
 #include <linux/stop_machine.h>
+#include <linux/workqueue.h>
 
 #include <asm/sections.h>
 
@@ -88,6 +91,41 @@ static void apply_everywhere(void)
 	on_each_cpu(sync_cpu, NULL, 1);
 	/* With all CPUs held, nobody takes perf's lock after it is looked at */
 	stop_machine(release_idle, NULL, NULL);
+}
+
+static void release_later(struct work_struct *work)
+{
+	apply_everywhere();
+}
+
+static DECLARE_WORK(release_work, release_later);
+
+static void queue_release_work(struct irq_work *work)
+{
+	schedule_work(&release_work);
+}
+
+/* Raises an interrupt, for when the debugger has been left */
+static struct irq_work release_kick = IRQ_WORK_INIT(queue_release_work);
+
+/**
+ * kgdb_watch_resume() - the machine is about to go on: settle what is watched
+ *
+ * Slots that nobody watches with are given back to perf. All CPUs that are held
+ * apply what is settled before they run. One that did not stop may have such a
+ * slot armed, and perf may have been stopped in the middle of its accounting:
+ * then that is left to a work item.
+ *
+ * Context: master CPU about to leave the debugger.
+ */
+void kgdb_watch_resume(void)
+{
+	kgdb_table_lock_down();
+	kgdb_table_settle();
+	if (cpumask_empty(dbg_running_cpus()))
+		kgdb_slots_release_idle();
+	if (kgdb_slots_idle())
+		irq_work_queue(&release_kick);
 }
 
 /* The end of a change that finds that memory is freed */
@@ -185,15 +223,18 @@ void kgdb_watch_free_init_mem(void)
  */
 void kgdb_watch_exit(void)
 {
-	unsigned long flags;
+	unsigned long flags, idle;
 
 	if (!kgdb_slots_generation())
 		return;
 
 	flags = change_begin();
 	kgdb_table_drop(kgdb_table_within(0, ULONG_MAX));
+	idle = kgdb_slots_idle();
 	change_end(flags);
-	apply_everywhere();
+	/* Not for nothing: it waits for all CPUs, and one may be stuck */
+	if (idle)
+		apply_everywhere();
 }
 
 /**

@@ -299,16 +299,13 @@ NOKPROBE_SYMBOL(kgdb_watch_leave);
  * kgdb_correct_hw_break() - kgdb_arch.correct_hw_break
  *
  * Brings this CPU's registers in line with what is settled; they stay disarmed
- * until kgdb_watch_leave(). The master comes here last: then no CPU can run
- * with an idle slot armed, and the slot is given back to perf.
+ * until kgdb_watch_leave().
  *
  * Context: this CPU leaves the debugger, interrupts off.
  */
 void kgdb_correct_hw_break(void)
 {
 	kgdb_slots_sync();
-	if (atomic_read(&kgdb_active) == raw_smp_processor_id())
-		kgdb_slots_release_idle();
 }
 NOKPROBE_SYMBOL(kgdb_correct_hw_break);
 
@@ -329,15 +326,12 @@ void kgdb_watch_late_nmi(void)
 NOKPROBE_SYMBOL(kgdb_watch_late_nmi);
 
 /**
- * kgdb_slots_release_idle() - give perf back what nobody watches with
+ * kgdb_slots_idle() - which slots are reserved and nobody watches with
  *
- * Perf may have been stopped in the middle of its accounting; the slot is
- * then given back when the debugger is left the next time.
- *
- * Context: no CPU can run with an idle slot armed; the master on its way out
- * of the debugger, or all CPUs kept out of it and held.
+ * Context: master CPU in the debugger, or with all CPUs kept out of it.
+ * Return: a bitmap of slots.
  */
-void kgdb_slots_release_idle(void)
+unsigned long kgdb_slots_idle(void)
 {
 	const struct kgdb_slot_set *set = kgdb_slots_current();
 	unsigned long idle = reserved;
@@ -347,7 +341,21 @@ void kgdb_slots_release_idle(void)
 		if (set->slot[i].wanted)
 			idle &= ~BIT(i);
 	}
-	release(idle);
+	return idle;
+}
+
+/**
+ * kgdb_slots_release_idle() - give perf back what nobody watches with
+ *
+ * Perf may have been stopped in the middle of its accounting; the slot stays
+ * reserved then.
+ *
+ * Context: all other CPUs are held, so that nobody is in perf's accounting, and
+ * each applies what is settled before it runs.
+ */
+void kgdb_slots_release_idle(void)
+{
+	release(kgdb_slots_idle());
 }
 
 /**

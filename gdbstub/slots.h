@@ -17,6 +17,7 @@ const struct kgdb_slot_set *kgdb_slots_current(void);
 unsigned int kgdb_slots_generation(void);
 void kgdb_slots_settle(const struct kgdb_slot_spec *specs, unsigned int count,
 		       bool changed);
+unsigned long kgdb_slots_idle(void);
 void kgdb_slots_release_idle(void);
 unsigned int kgdb_slots_late(void);
 

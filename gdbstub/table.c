@@ -5,7 +5,7 @@
  * gdb takes all watchpoints out at each stop and puts them back, in whatever
  * order, before it continues. Setting and removing therefore only says what
  * is wanted, and claims the slots for it. Which slot serves what is settled
- * once, when the debugger is left: see kgdb_watch_settle().
+ * once, when the debugger is left: see kgdb_table_settle().
  */
 #define pr_fmt(fmt) "KGDB: " fmt
 
@@ -296,18 +296,18 @@ static bool gdb_has_any(void)
 }
 
 /**
- * kgdb_table_lock_down() - the kernel is locked down: gdb has no watchpoints
+ * kgdb_table_lock_down() - drop gdb's watchpoints if the kernel is locked down
  *
  * Says so in the kernel log, if it had any; gdb is not served any more then,
  * and may not even be there. What kdb has set is kdb's to keep or to remove.
  *
- * Context: master CPU in the debugger, or all CPUs kept out of it.
+ * Context: master CPU in the debugger.
  */
 void kgdb_table_lock_down(void)
 {
 	int i;
 
-	if (!gdb_has_any())
+	if (!gdb_has_any() || !security_locked_down(LOCKDOWN_DBG_WRITE_KERNEL))
 		return;
 	for (i = 0; i < KGDB_WATCH_MAX; i++) {
 		if (!watches[i].kdb)
@@ -345,18 +345,16 @@ static bool settle_watches(unsigned int generation)
 }
 
 /**
- * kgdb_watch_settle() - decide what is watched from now on, and publish it
+ * kgdb_table_settle() - decide what is watched from now on, and publish it
  *
  * Context: master CPU about to leave the debugger, all others held; or with
  * all CPUs kept out of it.
  */
-void kgdb_watch_settle(void)
+void kgdb_table_settle(void)
 {
 	struct kgdb_slot_spec all[KGDB_SLOTS_MAX];
 	unsigned int count;
 
-	if (gdb_has_any() && security_locked_down(LOCKDOWN_DBG_WRITE_KERNEL))
-		kgdb_table_lock_down();
 	count = all_specs(all);
 	kgdb_slots_settle(all, count, settle_watches(kgdb_slots_generation() + 1));
 }
@@ -459,7 +457,7 @@ void kgdb_table_drop(u32 which)
 			watches[i].spec.type = KGDB_WATCH_SOFTWARE;
 	}
 	if (which)
-		kgdb_watch_settle();
+		kgdb_table_settle();
 }
 
 /* Is a hit that is reported like this one of this watchpoint as well? */

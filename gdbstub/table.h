@@ -15,6 +15,7 @@ int kgdb_table_remove(const struct kgdb_watch_spec *spec, bool kdb);
 bool kgdb_table_has(const struct kgdb_watch_spec *spec, bool kdb);
 bool kgdb_table_kdb_alone(const struct kgdb_watch_spec *hit);
 void kgdb_table_lock_down(void);
+void kgdb_table_settle(void);
 void kgdb_table_as_of(unsigned int generation, struct kgdb_watch_spec *found);
 
 /* For what happens outside of the debugger: see lifecycle.c */

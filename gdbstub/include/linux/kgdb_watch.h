@@ -48,7 +48,6 @@ bool kgdb_supported_query(const char *in, char *out);
 int kgdb_set_hw_break(unsigned long addr, int len, enum kgdb_bptype bptype);
 int kgdb_remove_hw_break(unsigned long addr, int len, enum kgdb_bptype bptype);
 void kgdb_remove_all_hw_break(void);
-void kgdb_watch_settle(void);
 
 /* slots.c: each CPU is brought in line with what is settled */
 void kgdb_slots_sync(void);
@@ -57,7 +56,8 @@ void kgdb_watch_leave(void);
 void kgdb_correct_hw_break(void);
 void kgdb_watch_late_nmi(void);
 
-/* lifecycle.c: what changes the table outside of the debugger */
+/* lifecycle.c: the machine goes on; what changes the table outside of the debugger */
+void kgdb_watch_resume(void);
 bool kgdb_watch_table_busy(void);
 void kgdb_watch_late(void);
 void kgdb_watch_cpu_starting(void);
@@ -102,7 +102,7 @@ static inline bool kgdb_supported_query(const char *in, char *out)
 	return false;
 }
 
-static inline void kgdb_watch_settle(void) { }
+static inline void kgdb_watch_resume(void) { }
 static inline void kgdb_watch_exit(void) { }
 static inline void kgdb_slots_sync(void) { }
 static inline void kgdb_watch_late_nmi(void) { }
