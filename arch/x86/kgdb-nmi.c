@@ -32,13 +32,27 @@ static __always_inline bool on_db_stack(struct pt_regs *regs)
 #endif
 }
 
+/*
+ * Is a hit on its way that this NMI has interrupted? On i386, and in #DB from
+ * user mode, it may be on any stack.
+ */
+static bool hit_in_flight(void)
+{
+	unsigned long dr6;
+
+	get_debugreg(dr6, 6);
+	return this_cpu_read(kgdb_db.unread) || dr6 & (DR_TRAP_BITS | DR_STEP);
+}
+NOKPROBE_SYMBOL(hit_in_flight);
+
 /**
  * kgdb_nmi_begin() - let the NMI handlers hit KGDB's breakpoints
  * @regs: where the NMI came
  *
  * exc_nmi() has disabled all breakpoints, for the sake of the memory its entry
  * and exit use. Not in an NMI that came while #DB or #MC were handled, or in
- * the debugger. Kdump's handler and that of a microcode update are called
+ * the debugger, nor where the registers are not the host's: with KVM, NMI ends
+ * the guest's turn. Kdump's handler and that of a microcode update are called
  * elsewhere.
  *
  * An NMI while the debugger has the machine is most likely its round-up, whose
@@ -52,12 +66,13 @@ static __always_inline bool on_db_stack(struct pt_regs *regs)
 bool kgdb_nmi_begin(struct pt_regs *regs)
 {
 	if (db_depth() != 1 || this_cpu_read(kgdb_db.entered) ||
-	    on_db_stack(regs))
+	    on_db_stack(regs) || hit_in_flight() ||
+	    kgdb_registers_lent(this_cpu_read(cpu_dr7)))
 		return false;
 
 	this_cpu_write(kgdb_db.nmi_armed, true);
 	barrier();
-	if (this_cpu_read(kgdb_db.own) && READ_ONCE(kgdb_active.counter) == -1)
+	if (this_cpu_read(kgdb_db.own) && atomic_read(&kgdb_active) == -1)
 		set_debugreg(this_cpu_read(kgdb_db.own) | DR7_FIXED, 7);
 	return true;
 }

@@ -217,12 +217,18 @@ unsigned long kgdb_recorded_dr7(void)
 }
 NOKPROBE_SYMBOL(kgdb_recorded_dr7);
 
-/*
- * Has somebody else's values in them: those of a KVM guest, or none while a
- * temporary mm is in use. Who has put them there restores from the records.
- * What cannot be told is a guest's registers where the host had none in use.
+/**
+ * kgdb_registers_lent() - do the debug registers hold somebody else's values?
+ * @dr7: what DR7 is to hold, by the records
+ *
+ * Those of a KVM guest, or none while a temporary mm is in use. Who has put them
+ * there restores from the records. What cannot be told is a guest's registers
+ * where the host had none in use.
+ *
+ * Context: this CPU, interrupts off.
+ * Return: true if so.
  */
-static bool registers_are_lent(unsigned long dr7)
+bool kgdb_registers_lent(unsigned long dr7)
 {
 	unsigned long value = 0;
 	int reg;
@@ -249,7 +255,7 @@ static bool registers_are_lent(unsigned long dr7)
 	}
 	return false;
 }
-NOKPROBE_SYMBOL(registers_are_lent);
+NOKPROBE_SYMBOL(kgdb_registers_lent);
 
 /* GE alone enables nothing: local_db_save() looks for the same value in DR7 */
 static unsigned long enabled_or_0(unsigned long dr7)
@@ -306,16 +312,16 @@ NOKPROBE_SYMBOL(install);
  * Has an access hit, and its #DB not handed that on yet? #DB may have been
  * interrupted by NMI before it has read DR6, or after that. With FRED the hit
  * is on #DB's stack at once, and a few instructions remain in which it is not
- * seen.
+ * seen. A DR6 that is lent is a guest's, whose bits stay until it clears them.
  */
-static bool hit_in_flight(void)
+static bool hit_in_flight(bool lent)
 {
 	unsigned long dr6;
 
 	if (this_cpu_read(kgdb_db.unread))
 		return true;
 	/* Without an NMI, #DB is delivered before anybody gets here */
-	if (!db_depth())
+	if (!db_depth() || lent)
 		return false;
 	get_debugreg(dr6, 6);
 	return dr6 & this_cpu_read(kgdb_db.regs);
@@ -329,14 +335,14 @@ static bool apply(const struct kgdb_slot_set *set)
 	unsigned long dr7;
 	int i;
 
-	if (this_cpu_read(kgdb_db.busy) || hit_in_flight())
+	dr7 = off ? this_cpu_read(kgdb_db.dr7) : this_cpu_read(cpu_dr7);
+	lent = kgdb_registers_lent(dr7);
+	if (this_cpu_read(kgdb_db.busy) || hit_in_flight(lent))
 		return false;
 
 	this_cpu_inc(kgdb_db.busy);
 	barrier();
 	set_debugreg(DR7_FIXED, 7);
-	dr7 = off ? this_cpu_read(kgdb_db.dr7) : this_cpu_read(cpu_dr7);
-	lent = registers_are_lent(dr7);
 	dr7 = uninstall_all(dr7);
 	while ((i = kgdb_quirk_next(set, done)) >= 0) {
 		dr7 = install(i, &set->slot[i], dr7, lent);
@@ -386,7 +392,7 @@ static void off(struct pt_regs *regs)
 	/* First: early in boot kgdb_db may be watched, and is looked at below */
 	set_debugreg(DR7_FIXED, 7);
 
-	/* It is, where the emulator cannot step with breakpoints enabled */
+	/* The emulator has made a step with breakpoints off: they are already */
 	if (kgdb_quirk_step_ends())
 		return;
 

@@ -34,6 +34,15 @@ class Place:
     pc: int
 
 
+@dataclass(frozen=True)
+class Call:
+    """A call that a CPU was made to begin: it has ended at `behind`, which is no instruction's beginning."""
+
+    cpu: int
+    behind: int
+    saved: dict[str, int]
+
+
 class Stepper:
     """A connection to QEMU's stub; a context manager.
 
@@ -148,7 +157,13 @@ class Stepper:
         self.execute(cpu, bytes([0x0f, 0x23, 0xc0 | number << 3]), value)
 
     def call(self, cpu: int, function: int) -> None:
-        """Have one CPU call a function without arguments where it is, and no other run.
+        """Have one CPU call a function without arguments where it is, and no other run."""
+        call = self.enter(cpu, function)
+        self.run_to(call.behind, cpu=cpu)
+        self.leave(call)
+
+    def enter(self, cpu: int, function: int) -> Call:
+        """Have one CPU begin to call a function without arguments where it is, and no other run; leave() is for the end.
 
         That is a place with nothing below the stack pointer that is in use, as anywhere in the kernel.
         """
@@ -157,8 +172,11 @@ class Stepper:
         code = bytes([0xff, 0xd0])
         if (pc := self.execute(cpu, code, function)) != function:
             raise RigError(f"a call of {function:#x} has led CPU {cpu} to {pc:#x}")
-        self.run_to(saved["rip"] + len(code), cpu=cpu)
-        self._set(cpu, **saved)
+        return Call(cpu, saved["rip"] + len(code), saved)
+
+    def leave(self, call: Call) -> None:
+        """The CPU is held behind the call: it is where it was before."""
+        self._set(call.cpu, **call.saved)
 
     def read(self, cpu: int, address: int, size: int) -> int:
         """A number in memory, as the CPU would read it; of the address, 64 bits count."""

@@ -15,7 +15,8 @@ import pytest
 
 from conftest import Boot, Stride
 from kgdbrig.hwbp import PerfEvent, hits, watch_own_variable
-from windows import CPU, Bench, Watch, bench
+from kgdbrig.stepper import Call
+from windows import CPU, OFF, Bench, Watch, bench
 
 HIT, OTHER, PERFS = Watch(0), Watch(64), Watch(256)
 
@@ -349,3 +350,32 @@ def test_perf_changes_a_register(boot: Boot, stride: Stride, function: str, chan
                 event.close()
                 it.foreign.clear()
                 it.expect_registers()
+
+
+def test_the_registers_are_put_back(boot: Boot, stride: Stride) -> None:
+    """By whoever had them disabled: after text was poked, or after the turn of a KVM guest."""
+    with bench(boot) as it:
+        turns = Turns(it, REPLACED)
+        place = it.target.symbol("trigger_perform")
+        call: Call
+
+        def begin() -> int:
+            nonlocal call
+            it.arm(place)
+            it.start_store(PERFS)
+            it.arrive()
+            for number, value in {7: OFF, 0: 0, 1: 0, 2: 0, 3: 0}.items():
+                it.stepper.set_debug_register(CPU, number, value)
+            call = it.stepper.enter(CPU, it.symbol("hw_breakpoint_restore"))
+            return call.behind
+
+        for _ in each(it, begin, REPLACED, stride):
+            assert it.round_up()
+            it.arm(call.behind)
+            turns.change()
+            it.proceed()
+            it.arrive()
+            it.stepper.leave(call)
+            it.stepper.go()
+            it.target.trigger.finish()
+            turns.expect_right()

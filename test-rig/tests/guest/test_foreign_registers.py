@@ -12,11 +12,9 @@ from __future__ import annotations
 import pytest
 
 from conftest import Boot
-from windows import CPU, Bench, Watch, bench, enabled
+from windows import CPU, OFF, Bench, Watch, bench, enabled
 
 HIT, OTHER = Watch(0), Watch(64)
-#: Nothing enabled (SDM vol. 3B, 18.2.4).
-OFF = 0x400
 #: What a guest might have: an address of its user space, one of its kernel's, and two that are in no use.
 GUESTS = [0x7ffd_1234_5678, 0xffff_ffff_8123_4560, 0, 0x40]
 

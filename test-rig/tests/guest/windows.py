@@ -31,7 +31,9 @@ CPU, MASTER = 1, 0
 
 #: How long a window may be, in instructions; to find that its end was missed.
 _LONGEST = 20_000
-#: What DR7 says of a register, by kind and length (SDM vol. 3B, 18.2.4).
+#: DR7 with nothing enabled (SDM vol. 3B, 18.2.4).
+OFF = 0x400
+#: What DR7 says of a register, by kind and length.
 _TYPES = {"Z2": 1, "Z4": 3}
 _LENGTHS = {1: 0, 2: 1, 8: 2, 4: 3}
 
