@@ -23,9 +23,9 @@ _NAMES_6_1 = ("PAGE_TABLE_ISOLATION", "RETPOLINE", "CPU_IBRS_ENTRY", "CPU_UNRET_
 REFUSED = frozenset((
     "__per_cpu_offset", "cpu_tss_rw", "cpu_tlbstate", "cpu_dr7", "cpu_db_depth", "x86_spec_ctrl_current",
     "cpu_current_top_of_stack", "pcpu_hot.top_of_stack", "pcpu_hot.call_depth", "__x86_call_depth",
-    "nmi_state", "nmi_cr2", "nmi_dr7", "kgdb_db"))
-#: What a hit in harms nobody: exc_nmi() looks at it first, and an NMI that #DB lets in there is put off.
-HARMLESS = frozenset(("cpu_number", "pcpu_hot.cpu_number", "__cpu_online_mask"))
+    "nmi_state", "nmi_cr2", "nmi_dr7", "kgdb_db", "cpu_number", "pcpu_hot.cpu_number"))
+#: What is refused for reads alone, which is what exc_nmi() does there.
+REFUSED_FOR_READS = frozenset(("__cpu_online_mask",))
 #: Assembly that runs with breakpoints enabled, and C code that does up to its local_db_save().
 ASSEMBLY = ("asm_exc_debug", "asm_exc_nmi", "paranoid_entry", "paranoid_exit")
 UP_TO_SAVE = ("exc_debug", "exc_debug_kernel", "exc_nmi")
@@ -50,7 +50,7 @@ def touched(objects: list[Path], directory: Path) -> list[str]:
         if code is not None:
             run = code if name in ASSEMBLY else _up_to_save(code)
             found += [f"{name} touches {symbol} with breakpoints enabled"
-                      for symbol in sorted(_data(run) - REFUSED - HARMLESS)]
+                      for symbol in sorted(_data(run) - REFUSED - REFUSED_FOR_READS)]
         elif name != "exc_debug_kernel":  # the compiler may have put it into its caller
             found.append(f"{name}: no such function was built")
     return found

@@ -37,6 +37,13 @@ def top_of_stack(target: Target) -> int:
     return target.kernel.symbol("cpu_current_top_of_stack")
 
 
+def cpu_number(target: Target) -> int:
+    """The per-CPU variable with the number of the CPU, as top_of_stack()."""
+    if target.kernel.version == "6.12":
+        return target.kernel.symbol("pcpu_hot") + target.word + 4
+    return target.kernel.symbol("cpu_number")
+
+
 def attach_with_values(target: Target) -> Gdb:
     """A gdb on a stopped machine that knows the variables and functions of kgdb_values."""
     target.values.load()

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import pytest
 
-from drive import prepare, set_and_go_on, stops_of_commands, top_of_stack
+from drive import cpu_number, prepare, set_and_go_on, stops_of_commands, top_of_stack
 from kgdbrig.errors import RigError
 from kgdbrig.hwbp import PerfEvent
 from kgdbrig.rsp import Rsp
@@ -105,13 +105,14 @@ def test_another_watchpoint_there_is_of_the_new_owner(target: Target) -> None:
 
 
 @pytest.mark.parametrize("name", ["cpu_dr7", "cpu_db_depth", "nmi_state", "nmi_cr2", "nmi_dr7", "x86_spec_ctrl_current",
-                                  "top of stack"])
+                                  "top of stack", "cpu number"])
 def test_perf_is_refused_what_the_entries_use(target: Target, name: str) -> None:
     """perf is told EINVAL: the access would hit inside an exception's entry."""
     rsp = target.attach_rsp()
     offset = int.from_bytes(rsp.read_memory(target.kernel.symbol("__per_cpu_offset"), 8), "little")
     assert rsp.request("D") == "OK"
     target.back()
-    symbol = top_of_stack(target) if name == "top of stack" else target.kernel.symbol(name)
+    places = {"top of stack": top_of_stack, "cpu number": cpu_number}
+    symbol = places[name](target) if name in places else target.kernel.symbol(name)
     with pytest.raises(RigError, match="Invalid argument"):
         PerfEvent(target.console, (symbol + offset) % (1 << 64), 4, "rw")

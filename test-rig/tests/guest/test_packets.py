@@ -8,7 +8,7 @@ import re
 import pytest
 
 from conftest import Boot
-from drive import go_on_wire, prepare, set_and_go_on, stop_on_wire, top_of_stack
+from drive import cpu_number, go_on_wire, prepare, set_and_go_on, stop_on_wire, top_of_stack
 from kgdbrig.rsp import Rsp
 from kgdbrig.target import Target
 
@@ -168,11 +168,20 @@ def dangerous(target: Target, rsp: Rsp) -> list[tuple[str, str]]:
             found.append((top - 8, ENTRY))
     found += [(target.kernel.symbol(name), reason) for name, reason in VARIABLES.items()]
     offsets = rsp.read_memory(target.kernel.symbol("__per_cpu_offset"), word * target.smp)
-    for symbol in (*map(target.kernel.symbol, PER_CPU), top_of_stack(target)):
+    for symbol in (*map(target.kernel.symbol, PER_CPU), top_of_stack(target), cpu_number(target)):
         for cpu in range(target.smp):
             base = little(offsets[word * cpu:word * (cpu + 1)])
             found.append(((symbol + base) % (1 << 8 * word), ENTRY))
     return [(f"{address:x},4", reason) for address, reason in found]
+
+
+def test_the_online_cpus_may_be_watched_for_writes_alone(target: Target) -> None:
+    """Every NMI reads them with breakpoints enabled."""
+    rsp = target.attach_rsp()
+    region = f"{target.kernel.symbol('__cpu_online_mask'):x},4"
+    assert rsp.request(f"Z3,{region}") == rsp.request(f"Z4,{region}") == "E22"
+    assert rsp.request(f"Z2,{region}") == "OK"
+    assert rsp.request(f"z2,{region}") == "OK"
 
 
 def test_what_must_not_be_watched(boot: Boot) -> None:
