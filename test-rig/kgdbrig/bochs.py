@@ -98,7 +98,8 @@ class Bochs(AnyMachine):
 
     @property
     def command_line(self) -> str:
-        return self._parameters(_KGDB_BAUD)
+        # A CPU that waits in MWAIT may sleep through the IPI of another one (seen with Linux 6.1).
+        return self._parameters(_KGDB_BAUD, "idle=halt" if self.smp > 1 else "")
 
     def start(self, before_first_instruction: Callable[[AnyMachine], None] | None = None) -> None:
         if self._process is not None:
