@@ -273,7 +273,7 @@ class _Debugger:
                 if self._ended:
                     raise MachineError(f"no {awaited}: Bochs ended")
                 if not self._changed.wait(deadline.left()) and deadline.passed():
-                    raise RigTimeout(awaited, deadline.seconds)
+                    raise RigTimeout(awaited, deadline.seconds, _plain(self._text))
             said, self._text = self._text[:found.start()], self._text[found.end():]
         return _plain(said)
 
