@@ -23,7 +23,9 @@ CPU = "Nehalem"
 def killed_by_a_machine_check(target: Target) -> None:
     """Have a machine check happen in a program of the guest's, in user mode."""
     qmp = target.machine.qmp()
-    target.console.start("sh -c 'while :; do :; done'")
+    # Until it says so, it may be the shell at the prompt that is in user mode.
+    target.console.start("""sh -c 'echo loop""ing; while :; do :; done'""")
+    target.console.expect("looping")
     deadline = Deadline(20)
     while True:
         qmp.command("stop")
