@@ -35,6 +35,7 @@ _DEBUGGER_SECONDS = 30.0
 _INTERRUPT_SECONDS = 1.0
 _STOP_SECONDS = 5.0
 _TERMINAL_KEPT = 1 << 16
+_PROMPT = re.compile(rb"<bochs:\d+> ")
 
 #: Instructions in a second of the guest's.  It is never less than the guest's clock shows, on any host, however busy:
 #: the clock counts them.  The fewer, the less a byte's time on a serial line costs.
@@ -206,6 +207,8 @@ class _Debugger:
         self._changed = threading.Condition()
         self._text = b""
         self._ended = False
+        #: The guest runs, and nobody has asked for the prompt.
+        self._running = True
         # Somebody has to read all the time: Bochs stands still when the terminal takes no more.
         self._reader = threading.Thread(target=self._take, name="bochs terminal", daemon=True)
         self._reader.start()
@@ -224,7 +227,7 @@ class _Debugger:
                 if len(found[-1]) != 6:
                     raise MachineError(f"Bochs's debugger answers 'dreg' with:\n{text}")
         finally:
-            self._send("c")
+            self._go_on()
         return found
 
     def tail(self) -> str:
@@ -241,10 +244,12 @@ class _Debugger:
         """Have Bochs stop at its prompt.
 
         A SIGINT that comes before it has taken the last "c" in hand is
-        forgotten, and nothing tells when that is; one too many does no harm.
+        forgotten, and nothing tells when that is.  One too many stops Bochs once
+        more behind the next "c": see _take().
         """
         deadline = Deadline(_DEBUGGER_SECONDS)
         with self._changed:
+            self._running = False
             self._text = b""
         while True:
             os.kill(pid, signal.SIGINT)
@@ -254,6 +259,12 @@ class _Debugger:
             except RigTimeout:
                 if deadline.passed():
                     raise
+
+    def _go_on(self) -> None:
+        """From the prompt: the guest runs."""
+        with self._changed:
+            self._running = True
+        self._send("c")
 
     def _command(self, command: str) -> str:
         """What it says to a command, up to its next prompt."""
@@ -269,7 +280,7 @@ class _Debugger:
     def _prompt(self, awaited: str, timeout: float = _DEBUGGER_SECONDS) -> str:
         deadline = Deadline(timeout)
         with self._changed:
-            while not (found := re.search(rb"<bochs:\d+> ", self._text)):
+            while not (found := _PROMPT.search(self._text)):
                 if self._ended:
                     raise MachineError(f"no {awaited}: Bochs ended")
                 if not self._changed.wait(deadline.left()) and deadline.passed():
@@ -283,7 +294,10 @@ class _Debugger:
             while received := os.read(self._terminal, 65536):
                 with self._changed:
                     self._text = (self._text + received)[-_TERMINAL_KEPT:]
+                    unasked = self._running and _PROMPT.search(self._text)
                     self._changed.notify_all()
+                if unasked:
+                    self._go_on()
         with self._changed:
             self._ended = True
             self._changed.notify_all()

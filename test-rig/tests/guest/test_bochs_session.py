@@ -3,6 +3,9 @@
 
 from __future__ import annotations
 
+import os
+import signal
+
 import pytest
 
 from kgdbrig.target import Target
@@ -16,3 +19,12 @@ from test_values import (test_a_local_variable, test_a_location, test_an_express
 @pytest.fixture
 def target(bochs: Target) -> Target:
     return bochs
+
+
+def test_a_look_at_the_registers_too_many(bochs: Target) -> None:
+    """A SIGINT that Bochs's debugger did not need stops it once more; the guest goes on all the same."""
+    for _ in range(5):
+        os.kill(bochs.machine.pid, signal.SIGINT)
+        bochs.machine.debug_registers()
+        os.kill(bochs.machine.pid, signal.SIGINT)
+        bochs.console.run("true")

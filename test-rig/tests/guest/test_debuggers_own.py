@@ -38,7 +38,7 @@ def test_tracing_is_switched_off_and_on(target: Target) -> None:
     """KGDB stops the ring buffer while it has the machine, also at an int3; the user's own switch hits."""
     gdb = target.attach_gdb()
     gdb.command("awatch global_trace.buffer_disabled")
-    gdb.command("break ksys_sync")
+    gdb.command("break wakeup_flusher_threads")
     target.resume(gdb)
     for _ in range(2):
         target.console.start("sync")
