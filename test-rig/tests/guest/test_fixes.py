@@ -67,11 +67,11 @@ def test_watch(fixed: Target) -> None:
 def test_hbreak(fixed: Target) -> None:
     """Each time the function is called it stops there, and goes on."""
     gdb = fixed.attach_gdb()
-    gdb.command("hbreak ksys_sync")
+    gdb.command("hbreak wakeup_flusher_threads")
     fixed.resume(gdb)
     for _ in range(2):
         fixed.console.start("sync")
-        assert "Breakpoint 1, ksys_sync" in gdb.wait_stop()
+        assert "Breakpoint 1, wakeup_flusher_threads" in gdb.wait_stop()
         gdb.resume()
         fixed.console.finish()
     fixed.expect_armed(1)
