@@ -4,8 +4,8 @@
  * machine goes on, memory is freed, a CPU starts, early boot ends, KGDB loses
  * its I/O driver.
  *
- * Outside, nobody may enter the debugger while the table changes, and the CPU that
- * changes it may hit nothing, since it would wait for itself.
+ * Outside, nobody may enter the debugger while the table changes, and the CPU
+ * that changes it may hit nothing, since it would wait for itself.
  */
 #define pr_fmt(fmt) "KGDB: " fmt
 

@@ -32,19 +32,6 @@ static __always_inline bool on_db_stack(struct pt_regs *regs)
 #endif
 }
 
-/*
- * Is a hit on its way that this NMI has interrupted? On i386, and in #DB from
- * user mode, it may be on any stack.
- */
-static bool hit_in_flight(void)
-{
-	unsigned long dr6;
-
-	get_debugreg(dr6, 6);
-	return this_cpu_read(kgdb_db.unread) || dr6 & (DR_TRAP_BITS | DR_STEP);
-}
-NOKPROBE_SYMBOL(hit_in_flight);
-
 /**
  * kgdb_nmi_begin() - let the NMI handlers hit KGDB's breakpoints
  * @regs: where the NMI came
@@ -66,8 +53,12 @@ NOKPROBE_SYMBOL(hit_in_flight);
 bool kgdb_nmi_begin(struct pt_regs *regs)
 {
 	if (db_depth() != 1 || this_cpu_read(kgdb_db.entered) ||
-	    on_db_stack(regs) || hit_in_flight() ||
+	    on_db_stack(regs) ||
 	    kgdb_registers_lent(this_cpu_read(cpu_dr7)))
+		return false;
+	/* #DB has a stack of its own only on x86_64, and for the kernel's mode */
+	if (kgdb_hit_in_flight(this_cpu_read(cpu_dr7) ?
+			       DR_TRAP_BITS | DR_STEP : 0))
 		return false;
 
 	this_cpu_write(kgdb_db.nmi_armed, true);

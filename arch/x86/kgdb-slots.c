@@ -308,25 +308,31 @@ static unsigned long install(unsigned int i, const struct kgdb_slot *wanted,
 }
 NOKPROBE_SYMBOL(install);
 
-/*
- * Has an access hit, and its #DB not handed that on yet? #DB may have been
- * interrupted by NMI before it has read DR6, or after that. With FRED the hit
- * is on #DB's stack at once, and a few instructions remain in which it is not
- * seen. A DR6 that is lent is a guest's, whose bits stay until it clears them.
+/**
+ * kgdb_hit_in_flight() - has #DB not handed on yet what it is about?
+ * @bits: of DR6, which are looked at; 0 where DR6 tells nothing: without an NMI,
+ *        since #DB is delivered before anybody gets there, and where it is a
+ *        guest's, whose bits stay until the guest clears them
+ *
+ * #DB may have been interrupted by NMI before it has read DR6, or after that.
+ * With FRED the hit is on #DB's stack at once, and a few instructions remain in
+ * which it is not seen.
+ *
+ * Context: this CPU, interrupts off.
+ * Return: true if one of these bits is set, or was and is a hit of KGDB's.
  */
-static bool hit_in_flight(bool lent)
+bool kgdb_hit_in_flight(unsigned long bits)
 {
 	unsigned long dr6;
 
 	if (this_cpu_read(kgdb_db.unread))
 		return true;
-	/* Without an NMI, #DB is delivered before anybody gets here */
-	if (!db_depth() || lent)
+	if (!bits)
 		return false;
 	get_debugreg(dr6, 6);
-	return dr6 & this_cpu_read(kgdb_db.regs);
+	return dr6 & bits;
 }
-NOKPROBE_SYMBOL(hit_in_flight);
+NOKPROBE_SYMBOL(kgdb_hit_in_flight);
 
 static bool apply(const struct kgdb_slot_set *set)
 {
@@ -335,13 +341,21 @@ static bool apply(const struct kgdb_slot_set *set)
 	unsigned long dr7;
 	int i;
 
-	dr7 = off ? this_cpu_read(kgdb_db.dr7) : this_cpu_read(cpu_dr7);
-	lent = kgdb_registers_lent(dr7);
-	if (this_cpu_read(kgdb_db.busy) || hit_in_flight(lent))
+	if (this_cpu_read(kgdb_db.busy))
 		return false;
 
+	/* First: a round-up in between would change what is looked at */
 	this_cpu_inc(kgdb_db.busy);
 	barrier();
+	dr7 = off ? this_cpu_read(kgdb_db.dr7) : this_cpu_read(cpu_dr7);
+	lent = kgdb_registers_lent(dr7);
+	if (kgdb_hit_in_flight(db_depth() && !lent ?
+			       this_cpu_read(kgdb_db.regs) : 0)) {
+		barrier();
+		this_cpu_dec(kgdb_db.busy);
+		return false;
+	}
+
 	set_debugreg(DR7_FIXED, 7);
 	dr7 = uninstall_all(dr7);
 	while ((i = kgdb_quirk_next(set, done)) >= 0) {

@@ -23,6 +23,7 @@ void kgdb_insn_access(struct pt_regs *regs, struct kgdb_hit_info *info);
 /* kgdb-slots.c */
 unsigned long kgdb_recorded_dr7(void);
 bool kgdb_registers_lent(unsigned long dr7);
+bool kgdb_hit_in_flight(unsigned long bits);
 void kgdb_step_missed(const struct kgdb_hit_info *info);
 
 /* kgdb-qemu.c: where QEMU's debug registers are not a processor's */

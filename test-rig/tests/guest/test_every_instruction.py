@@ -18,7 +18,7 @@ from kgdbrig.hwbp import PerfEvent, hits, watch_own_variable
 from kgdbrig.stepper import Call
 from windows import CPU, OFF, Bench, Watch, bench
 
-HIT, OTHER, PERFS = Watch(0), Watch(64), Watch(256)
+HIT, OTHER, THIRD, PERFS = Watch(0), Watch(64), Watch(128), Watch(256)
 
 
 @dataclass(frozen=True)
@@ -352,21 +352,25 @@ def test_perf_changes_a_register(boot: Boot, stride: Stride, function: str, chan
                 it.expect_registers()
 
 
+def enter_restore(it: Bench) -> Call:
+    """Hold CPU 1, in a store that does not hit, at the beginning of hw_breakpoint_restore(), with all registers off."""
+    it.arm(it.target.symbol("trigger_perform"))
+    it.start_store(PERFS)
+    it.arrive()
+    for number, value in {7: OFF, 0: 0, 1: 0, 2: 0, 3: 0}.items():
+        it.stepper.set_debug_register(CPU, number, value)
+    return it.stepper.enter(CPU, it.symbol("hw_breakpoint_restore"))
+
+
 def test_the_registers_are_put_back(boot: Boot, stride: Stride) -> None:
     """By whoever had them disabled: after text was poked, or after the turn of a KVM guest."""
     with bench(boot) as it:
         turns = Turns(it, REPLACED)
-        place = it.target.symbol("trigger_perform")
         call: Call
 
         def begin() -> int:
             nonlocal call
-            it.arm(place)
-            it.start_store(PERFS)
-            it.arrive()
-            for number, value in {7: OFF, 0: 0, 1: 0, 2: 0, 3: 0}.items():
-                it.stepper.set_debug_register(CPU, number, value)
-            call = it.stepper.enter(CPU, it.symbol("hw_breakpoint_restore"))
+            call = enter_restore(it)
             return call.behind
 
         for _ in each(it, begin, REPLACED, stride):
@@ -379,3 +383,28 @@ def test_the_registers_are_put_back(boot: Boot, stride: Stride) -> None:
             it.stepper.go()
             it.target.trigger.finish()
             turns.expect_right()
+
+
+def test_a_change_within_a_change(boot: Boot) -> None:
+    """CPU 1 applies what one round-up has left to it, and the next one removes that: nothing of before may stay enabled."""
+    with bench(boot, HIT, OTHER) as it:
+        call = enter_restore(it)
+        applies = it.symbol("kgdb_registers_lent")
+        # Between two of the registers, so that the round-up leaves its change to the end of that.
+        while it.target.machine.debug_registers()[CPU]["DR0"] == 0:
+            it.stepper.step(CPU)
+        assert it.round_up()
+        it.arm(applies)
+        it.change(remove=[HIT, OTHER], add=[THIRD])
+        it.proceed()
+        assert it.arrive() == applies
+        assert it.round_up()
+        it.arm(call.behind)
+        it.change(remove=[THIRD])
+        it.proceed()
+        it.arrive()
+        it.stepper.leave(call)
+        it.stepper.go()
+        it.target.trigger.finish()
+        it.expect_registers()
+        it.expect_hits(HIT, OTHER, THIRD)
