@@ -278,6 +278,10 @@ class Kbuild:
         own lines must be; `progress` is told of the others.
         """
         wanted = _settings(fragments)
+        config, before = self._objects / ".config", self._objects / ".config.before"
+        # Linux 6.1's tinyconfig would take over all that it has.
+        if config.exists():
+            config.replace(before)
         # The fragments are merged beside, so that a .config that stays the same keeps its time.
         with tempfile.TemporaryDirectory(prefix="rig-config-") as temporary:
             merged = Path(temporary) / ".config"
@@ -296,8 +300,9 @@ class Kbuild:
                     raise RigError(said)
                 if progress is not None:
                     print(f"rig: note: {said}", file=progress, flush=True)
-        config = self._objects / ".config"
-        if not config.exists() or config.read_bytes() != content:
+        if before.exists() and before.read_bytes() == content:
+            before.replace(config)
+        else:
             config.write_bytes(content)
 
     def compile(self, arch: Arch, what: str, progress: TextIO | None) -> None:
