@@ -163,8 +163,12 @@ class Machine(AnyMachine):
         self.qemu_gdb = self.directory / "qemu-gdb"
         self.monitor = self.directory / "monitor"
         self.oracle = self.directory / "oracle" if self._with_oracle else None
+        self._disk = self.directory / "disk"
 
     def _launch(self, root: Path, plugin: Path | None) -> None:
+        if self._disk_mb:
+            self._disk.touch()
+            os.truncate(self._disk, self._disk_mb << 20)
         ours, theirs = socket.socketpair()
         try:
             with self.emulator_log.open("wb") as log:
@@ -209,10 +213,8 @@ class Machine(AnyMachine):
                    *listen("kgdb", self.kgdb), "-serial", "chardev:kgdb",
                    *listen("qemu-gdb", self.qemu_gdb), "-gdb", "chardev:qemu-gdb"]
         if self._disk_mb:
-            disk = self.directory / "disk"
-            with disk.open("wb") as file:
-                file.truncate(self._disk_mb << 20)
-            command += ["-drive", f"file={_escaped(disk)},format=raw,if=none,id=disk", "-device", "virtio-blk-pci,drive=disk"]
+            command += ["-drive", f"file={_escaped(self._disk)},format=raw,if=none,id=disk",
+                        "-device", "virtio-blk-pci,drive=disk"]
         else:
             command += ["-no-reboot"]
         if self._counted:
