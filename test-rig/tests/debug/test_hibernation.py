@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import pytest
 
 from conftest import Boot
@@ -17,12 +19,18 @@ CPUS = 2
 DISK_MB = 1024
 
 
+Hibernating = Callable[[int], Target]
+
+
 @pytest.fixture
-def hibernating(boot: Boot, hibernating_kernel: Kernel) -> Target:
-    target = boot(kernel=hibernating_kernel, smp=CPUS, disk_mb=DISK_MB, append="resume=/dev/vda")
-    target.console.run("mkswap /dev/vda && swapon /dev/vda && echo reboot > /sys/power/disk", check=True)
-    target.trigger.load()
-    return target
+def hibernating(boot: Boot, hibernating_kernel: Kernel) -> Hibernating:
+    """A machine with so many CPUs that can hibernate."""
+    def start(smp: int) -> Target:
+        target = boot(kernel=hibernating_kernel, smp=smp, disk_mb=DISK_MB, append="resume=/dev/vda")
+        target.console.run("mkswap /dev/vda && swapon /dev/vda && echo reboot > /sys/power/disk", check=True)
+        target.trigger.load()
+        return target
+    return start
 
 
 def hibernate(target: Target) -> None:
@@ -42,31 +50,34 @@ def registers(target: Target) -> list[dict[str, int]]:
     return found
 
 
-def test_perf_counts_afterwards(hibernating: Target) -> None:
-    with PerfEvent(hibernating.console, hibernating.trigger.address(0), 4) as event:
-        before = registers(hibernating)
-        hibernate(hibernating)
-        assert registers(hibernating) == before
-        for cpu in range(CPUS):
-            hibernating.trigger.run("write", size=4, offset=0, value=cpu, cpu=cpu)
-        assert sum(event.counts()) == CPUS
+def test_perf_counts_afterwards(hibernating: Hibernating) -> None:
+    """On the CPU that does it all; on one that goes offline meanwhile, perf gives up its event, as ever."""
+    target = hibernating(1)
+    with PerfEvent(target.console, target.trigger.address(0), 4) as event:
+        before = registers(target)
+        hibernate(target)
+        assert registers(target) == before
+        target.trigger.run("write", size=4, offset=0, value=1)
+        assert event.counts() == [1]
 
 
-def test_every_cpu_hits_afterwards(hibernating: Target) -> None:
-    """Before any of them has been in the debugger again."""
-    address = hibernating.trigger.address(0)
-    rsp = hibernating.attach_rsp()
+def test_every_cpu_hits_afterwards(hibernating: Hibernating) -> None:
+    """Before any of them has been in the debugger again, which was told that the first kernel has exited."""
+    target = hibernating(CPUS)
+    address = target.trigger.address(0)
+    rsp = target.attach_rsp()
     assert rsp.request(f"Z2,{address:x},4") == "OK"
     rsp.send("c")
-    hibernating.back()
-    hibernating.expect_armed(1)
+    target.back()
+    target.expect_armed(1)
     for times in (1, 2):
-        before = registers(hibernating)
-        hibernate(hibernating)
-        assert registers(hibernating) == before, times
+        before = registers(target)
+        hibernate(target)
+        assert rsp.receive() == "W01", times
+        assert registers(target) == before, times
         for cpu in range(CPUS):
-            hibernating.trigger.start("write", size=4, offset=0, value=cpu, cpu=cpu)
+            target.trigger.start("write", size=4, offset=0, value=cpu, cpu=cpu)
             said = rsp.wait_stop()
             assert (said.reason, said.address) == ("watch", address)
             rsp.send("c")
-            hibernating.trigger.finish()
+            target.trigger.finish()
