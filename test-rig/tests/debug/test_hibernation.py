@@ -50,6 +50,15 @@ def registers(target: Target) -> list[dict[str, int]]:
     return found
 
 
+def test_perf_counts_what_resume_does(hibernating: Hibernating) -> None:
+    """Before the tasks go on, as in test_suspend.py: create_image() writes system_state before the image, and after it."""
+    target = hibernating(1)
+    with PerfEvent(target.console, target.kernel.symbol("system_state"), 4) as event:
+        assert event.counts() == [0]
+        hibernate(target)
+        assert event.counts() == [2]
+
+
 def test_perf_counts_afterwards(hibernating: Hibernating) -> None:
     """On the CPU that does it all; on one that goes offline meanwhile, perf gives up its event, as ever."""
     target = hibernating(1)
