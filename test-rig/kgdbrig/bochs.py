@@ -32,10 +32,12 @@ _PACKAGES = "bochs bochs-term bochsbios vgabios grub-common grub-pc-bin xorriso 
 _SHARE = Path("/usr/share/bochs")
 _START_SECONDS = 30.0
 _DEBUGGER_SECONDS = 30.0
-_INTERRUPT_SECONDS = 1.0
+_INTERRUPT_SECONDS = 5.0
 _STOP_SECONDS = 5.0
 _TERMINAL_KEPT = 1 << 16
 _PROMPT = re.compile(rb"<bochs:\d+> ")
+#: What it says when it has taken a "c".
+_TAKEN = re.compile(rb"c\r\n\x1b\[\?2004l")
 
 #: Instructions in a second of the guest's.  It is never less than the guest's clock shows, on any host, however busy:
 #: the clock counts them.  The fewer, the less a byte's time on a serial line costs.
@@ -51,6 +53,8 @@ _MODEL_SMP = "corei7_haswell_4770"
 #: What Bochs says as it ends because the guest did.
 _POWERED_OFF = "soft power off"
 
+#: It ignores what is for information: Bochs says so from its handler of a SIGINT too, and when that interrupts such a
+#: message it waits for itself for ever.
 _CONFIGURATION = """\
 display_library: term
 config_interface: textconfig
@@ -69,7 +73,7 @@ log: "{log}"
 debugger_log: -
 panic: action=fatal
 error: action=report
-info: action=report
+info: action=ignore
 debug: action=ignore
 com1: enabled=1, mode=socket-client, dev={console}
 com2: enabled=1, mode=socket-client, dev={kgdb}
@@ -207,14 +211,16 @@ class _Debugger:
         self._changed = threading.Condition()
         self._text = b""
         self._ended = False
-        #: The guest runs, and nobody has asked for the prompt.
+        #: The guest runs, or will; nobody has asked for the prompt.
         self._running = True
+        #: Bochs has taken the last "c".
+        self._taken = True
         # Somebody has to read all the time: Bochs stands still when the terminal takes no more.
         self._reader = threading.Thread(target=self._take, name="bochs terminal", daemon=True)
         self._reader.start()
 
     def debug_registers(self, pid: int, cpus: int) -> list[dict[str, int]]:
-        """Those of each CPU, at some instruction; the guest does not notice."""
+        """Those of each CPU, at some instruction; the guest does not notice, and runs again."""
         self._interrupt(pid)
         found = []
         try:
@@ -228,6 +234,7 @@ class _Debugger:
                     raise MachineError(f"Bochs's debugger answers 'dreg' with:\n{text}")
         finally:
             self._go_on()
+        self._await_taken()
         return found
 
     def tail(self) -> str:
@@ -243,11 +250,12 @@ class _Debugger:
     def _interrupt(self, pid: int) -> None:
         """Have Bochs stop at its prompt.
 
-        A SIGINT that comes before it has taken the last "c" in hand is
-        forgotten, and nothing tells when that is.  One too many stops Bochs once
-        more behind the next "c": see _take().
+        A SIGINT that comes before it acts on the "c" that it has taken is
+        forgotten, and nothing tells when that is.
         """
         deadline = Deadline(_DEBUGGER_SECONDS)
+        # At its prompt a SIGINT would lose the command that Bochs takes just then.
+        self._await_taken()
         with self._changed:
             self._running = False
             self._text = b""
@@ -261,10 +269,18 @@ class _Debugger:
                     raise
 
     def _go_on(self) -> None:
-        """From the prompt: the guest runs."""
+        """From the prompt: the guest runs, after _await_taken()."""
         with self._changed:
             self._running = True
-        self._send("c")
+            self._taken = False
+            self._send("c")
+
+    def _await_taken(self) -> None:
+        deadline = Deadline(_DEBUGGER_SECONDS)
+        with self._changed:
+            while not self._taken and not self._ended:
+                if not self._changed.wait(deadline.left()) and deadline.passed():
+                    raise RigTimeout("guest that runs in Bochs", deadline.seconds, _plain(self._text))
 
     def _command(self, command: str) -> str:
         """What it says to a command, up to its next prompt."""
@@ -294,10 +310,11 @@ class _Debugger:
             while received := os.read(self._terminal, 65536):
                 with self._changed:
                     self._text = (self._text + received)[-_TERMINAL_KEPT:]
-                    unasked = self._running and _PROMPT.search(self._text)
+                    self._taken = self._taken or bool(_TAKEN.search(self._text))
+                    # A SIGINT too many stops it behind its next "c".
+                    if self._running and _PROMPT.search(self._text):
+                        self._go_on()
                     self._changed.notify_all()
-                if unasked:
-                    self._go_on()
         with self._changed:
             self._ended = True
             self._changed.notify_all()
