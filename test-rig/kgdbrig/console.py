@@ -22,6 +22,8 @@ PROMPT = "rig# "
 #: A message of the kernel, which Linux 7.3 prints from a thread: anywhere in what the shell says, between the two
 #: characters that end a line as well.  (SysRq's are printed whatever the console's level.)
 _MESSAGE = r"(?:\[ *\d+\.\d{6}\] [^\n]*\n)*"
+#: SysRq's for a break-in.
+_BREAK_IN_MESSAGE = re.compile(r"\[ *\d+\.\d{6}\] sysrq: DEBUG\r?\n")
 #: busybox's line editor silently drops what is longer (CONFIG_FEATURE_EDITING_MAX_LEN, less one).
 _LINE_MAX = 1023
 
@@ -34,6 +36,16 @@ def _interrupted(text: str) -> str:
 def end_of_command(mark: str) -> str:
     """A regular expression for a command's end: `mark`, the exit status (its group), and the prompt."""
     return rf"{_interrupted(mark + '=')}(\d+)\r?{_MESSAGE}\r?\n.*?{_interrupted(PROMPT)}"
+
+
+def printed(before: str, mark: str) -> str:
+    """What a command has printed, from what the console has `before` its end: without the shell's echo of the line.
+
+    Nor is there what the kernel says of a break-in, wherever it comes.
+    """
+    echo, _, output = _BREAK_IN_MESSAGE.sub("", before).rpartition(f"{mark}=$?")
+    return (output or echo).replace("\r", "").lstrip("\n")
+
 
 #: Has the guest's shell enter KGDB, by SysRq-g.
 BREAK_IN = "echo g > /proc/sysrq-trigger"
@@ -85,7 +97,7 @@ class Console:
         self._running = None
 
     def run(self, command: str, timeout: float = 30, *, check: bool = False) -> str:
-        """What a command prints until it ends, with its lines ended by "\\n".
+        """What a command prints until it ends, with its lines ended by "\\n"; see printed().
 
         RigTimeout when it does not end; with `check`, RigError when it fails.
         """
@@ -119,9 +131,7 @@ class Console:
         match, before = self._await(end_of_command(self._mark), timeout, f"end of {self._running!r} in the guest")
         self._running = None
         self.status = int(match[1])
-        # The shell echoes the line before it runs it.
-        echo, _, output = before.rpartition(f"{self._mark}=$?")
-        return (output or echo).replace("\r", "").lstrip("\n")
+        return printed(before, self._mark)
 
     def press(self, text: str) -> None:
         """Type something beside what the shell is told, for the kernel to take."""

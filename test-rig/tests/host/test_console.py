@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""The end of a command in what the guest's console says, where the kernel's messages may be anywhere."""
+"""A command's end and output in what the guest's console says, where the kernel's messages may be anywhere."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import re
 
 import pytest
 
-from kgdbrig.console import end_of_command
+from kgdbrig.console import end_of_command, printed
 
 MESSAGE = "[    7.054813] sysrq: DEBUG\r\n"
 
@@ -30,3 +30,10 @@ def test_it_is_found(said: str) -> None:
 @pytest.mark.parametrize("said", ["mark=$?\r\nrig# ", "mark=0\r\n", "mark=0 rig# ", f"mark=0\r{MESSAGE}rig# "])
 def test_it_is_not_there_yet(said: str) -> None:
     assert not re.search(end_of_command("mark"), said, re.DOTALL)
+
+
+def test_what_was_printed() -> None:
+    said = "cat x; echo mark=$?\r\none\r\ntwo\r\n"
+    assert printed(said, "mark") == "one\ntwo\n"
+    for place in range(len(said) + 1):
+        assert printed(said[:place] + MESSAGE + said[place:], "mark") == "one\ntwo\n", place
