@@ -98,7 +98,7 @@ FIXES: dict[str, Shown | Prepares] = {
     "kdb-check-hardware-breakpoints-without-writing.patch":
         Shown("guest/test_kdb_breakpoints.py::test_setting_one_writes_nothing"),
     "kdb-remove-a-breakpoint-that-is-cleared.patch":
-        Shown("guest/test_fixes.py::test_what_kdb_clears_is_disarmed"),
+        Shown("guest/test_fixes.py::test_kdb_says_what_it_cannot_clear"),
     "kdb-say-why-a-cpu-has-entered.patch":
         Shown("guest/test_fixes.py::test_kdb_says_that_it_switched"),
     _NO_OOPS:

@@ -147,15 +147,16 @@ def test_kdb_says_that_it_switched(boot: Boot, fixes_kernel: Kernel) -> None:
     target.console.finish()
 
 
-def test_what_kdb_clears_is_disarmed(fixed: Target) -> None:
-    """Where gdb's stub has the line, kdb's breakpoint is armed as it is cleared."""
+def test_kdb_says_what_it_cannot_clear(fixed: Target) -> None:
+    """Where a task was stopped while it held the lock of perf's accounting, what kdb clears stays armed."""
     kdb = fixed.attach_kdb()
+    kdb.command("bp __reserve_bp_slot")
     kdb.command("bph panic_timeout dataw 4")
-    kdb.to_gdb()
-    answer = kdb.packet(f"qRcmd,{b'bc *'.hex()}")
-    while answer != "OK":
-        answer = kdb.receive_packet()
-    kdb.send_packet("c")
+    kdb.go()
     fixed.back()
-    fixed.console.run(WRITE.format(9), check=True)
-    fixed.expect_armed(0)
+    fixed.console.start("hwbp task 1 4")
+    kdb.entered()
+    assert "Breakpoint 1 at" in (said := kdb.command("bc 1")) and "may still be armed" in said
+    kdb.command("bc 0")
+    kdb.go()
+    fixed.console.finish()
