@@ -6,9 +6,9 @@
 #ifndef _KGDB_WATCH_ORACLE_H
 #define _KGDB_WATCH_ORACLE_H
 
-#include "../packet.h"
-#include "../plan.h"
-#include "../test_caps.h"
+#include "packet.h"
+#include "plan.h"
+#include "test_caps.h"
 
 /* Why a packet is refused, in the order of its fields; ends with NULL */
 extern const char * const oracle_parse_reasons[];

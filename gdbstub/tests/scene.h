@@ -6,8 +6,8 @@
 #ifndef _KGDB_WATCH_SCENE_H
 #define _KGDB_WATCH_SCENE_H
 
-#include "../match.h"
-#include "../test_caps.h"
+#include "match.h"
+#include "test_caps.h"
 
 #define SCENE_WATCHES 6
 

@@ -10,7 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "../cases.h"
+#include "cases.h"
 #include "oracle.h"
 #include "scene.h"
 

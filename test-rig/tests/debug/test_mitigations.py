@@ -13,8 +13,6 @@ from kgdbrig.target import Target
 
 pytestmark = pytest.mark.one_version
 
-#: Of struct pcpu_hot in 6.12, behind current_task and two ints: call_depth, and what comes behind that.
-CALL_DEPTH, TOP_OF_STACK = 16, 24
 #: What makes the kernel count calls, and have the entries write the MSR, whatever the processor needs.
 HELPED = "retbleed=stuff spectre_v2=ibrs"
 
@@ -26,8 +24,12 @@ def helped(boot: Boot, mitigated_kernel: Kernel) -> Target:
 
 def addresses(target: Target, offset: int) -> dict[str, int]:
     symbol = target.kernel.symbol
+    if target.kernel.version == "6.12":     # in struct pcpu_hot, behind current_task and two ints
+        depth, top = symbol("pcpu_hot") + 16, symbol("pcpu_hot") + 24
+    else:
+        depth, top = symbol("__x86_call_depth"), symbol("cpu_current_top_of_stack")
     return {name: (where + offset) % (1 << 64) for name, where in {
-        "the call depth": symbol("pcpu_hot") + CALL_DEPTH, "the top of the stack": symbol("pcpu_hot") + TOP_OF_STACK,
+        "the call depth": depth, "the top of the stack": top,
         "x86_spec_ctrl_current": symbol("x86_spec_ctrl_current")}.items()}
 
 

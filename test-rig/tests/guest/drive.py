@@ -3,23 +3,17 @@
 
 from __future__ import annotations
 
-import contextlib
-
 from kgdbrig.console import BREAK_IN
-from kgdbrig.errors import RigTimeout
 from kgdbrig.gdb import Gdb
 from kgdbrig.rsp import Rsp, StopReply
 from kgdbrig.target import Target
 from kgdbrig.trigger import RUN, Context, Op, forever, line
-from kgdbrig.wait import Deadline
 
 #: DR6's BS: the debug exception was raised by a single step (SDM vol. 3B, 18.2.3).
 DR6_STEP = 1 << 14
 
 #: What KGDB says when it is entered on a CPU that has the debugger already, and cannot go on.
 DEAD = "Recursive entry to debugger"
-_STOP_SECONDS = 30.0
-_LOOK_SECONDS = 0.1
 
 _C_TYPE = {1: "char", 2: "short", 4: "int", 8: "long long"}
 
@@ -150,40 +144,3 @@ def stops_of_commands(target: Target, rsp: Rsp, *commands: str) -> list[StopRepl
         stops.append(said)
         rsp.send("c")
     return stops
-
-
-def stop_or_death(target: Target, gdb: Gdb, command: str) -> str:
-    """What gdb says when a command in the guest's shell stops the machine, which may die of it: AssertionError then."""
-    target.console.start(command)
-    deadline = Deadline(_STOP_SECONDS)
-    while not deadline.passed():
-        with contextlib.suppress(RigTimeout):
-            return gdb.wait_stop(_LOOK_SECONDS)
-        dead = DEAD in target.machine.tail(100)
-        assert not dead, f"{command!r} kills the machine, which says {DEAD!r} on its console"
-    raise RigTimeout(f"stop in gdb at {command!r}", deadline.seconds, gdb.tail())
-
-
-def breakpoint_beside(target: Target, kind: str) -> None:
-    """`break panic` and a watchpoint of panic_timeout: both stay set, the watchpoint hits, and the machine lives on."""
-    # What the shell does, and whether that is a hit.
-    store, load = "echo 7 > /proc/sys/kernel/panic", "cat /proc/sys/kernel/panic"
-    wanted = [command for command, kinds in ((store, ("watch", "awatch")), (load, ("rwatch", "awatch"))) if kind in kinds]
-    gdb = target.attach_gdb()
-    assert "Breakpoint 1 at " in gdb.command("break panic")
-    assert "atchpoint 2: panic_timeout" in gdb.command(f"{kind} panic_timeout")
-    gdb.resume()
-    target.back()
-    for command in wanted:
-        said = stop_or_death(target, gdb, command)
-        assert "hit Hardware " in said and "atchpoint 2: panic_timeout" in said, said
-        gdb.resume()
-        target.console.finish()
-    # The machine lives, and both are still set.
-    assert target.console.run("echo alive").strip() == "alive"
-    break_in(target, gdb)
-    table = gdb.command("info breakpoints")
-    assert f"breakpoint already hit {len(wanted)} time" in table, table
-    gdb.command("delete")
-    target.resume(gdb)
-    target.expect_armed(0)

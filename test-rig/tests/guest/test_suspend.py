@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from conftest import Boot
 from drive import go_on_wire, prepare, set_and_go_on, stop_on_wire
 from kgdbrig.hwbp import PerfEvent
 from kgdbrig.target import Target
@@ -56,3 +57,24 @@ def test_a_watchpoint_hits_after_resume(target: Target) -> None:
         assert (said.reason, said.address) == ("watch", address)
         go_on_wire(target, rsp)
         suspend_and_wake(target)
+
+
+def test_every_cpu_is_armed_after_resume(boot: Boot) -> None:
+    """Before the debugger is entered again: the registers of each CPU are as they were, and each CPU hits."""
+    target = boot(smp=2, starts_cpus=True)
+    prepare(target)
+    address = target.trigger.address(0)
+    rsp = target.attach_rsp()
+    set_and_go_on(target, rsp, f"Z2,{address:x},4", f"Z4,{address + 64:x},8")
+    target.expect_armed(2)
+    before = target.machine.debug_registers()
+    suspend_and_wake(target)
+    target.expect_armed(2)
+    after = target.machine.debug_registers()
+    for registers in (*before, *after):
+        del registers["DR6"]
+    assert before == after and before[0] == before[1]
+    for cpu in range(2):
+        said = stop_on_wire(target, rsp, "write", size=4, offset=0, value=1 + cpu, cpu=cpu)
+        assert (said.reason, said.address) == ("watch", address)
+        go_on_wire(target, rsp)
