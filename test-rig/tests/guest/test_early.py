@@ -316,6 +316,13 @@ def test_a_modules_memory_is_freed(boot: Boot) -> None:
     assert f"KGDB: watchpoint at {target.trigger.address():#x}, length 4, removed: its memory is freed" in \
         target.kernel_log()
     target.expect_armed(0)
+    # gdb knows nothing of it, and would set its watchpoints again.
+    target.break_in()
+    gdb.wait_stop()
+    assert "Could not insert hardware watchpoint 1" in gdb.command("continue")
+    gdb.command("delete")
+    target.resume(gdb)
+    target.expect_armed(0)
 
 
 def test_a_module_is_loaded_in_an_initcall(boot: Boot) -> None:
