@@ -19,6 +19,7 @@ import termios
 import threading
 from collections.abc import Callable
 from pathlib import Path
+from typing import TypeVar
 
 from kgdbrig import initramfs
 from kgdbrig.anymachine import AnyMachine
@@ -203,6 +204,9 @@ class Bochs(AnyMachine):
             os.close(watched)
 
 
+_Found = TypeVar("_Found")
+
+
 class _Debugger:
     """Bochs's own debugger, at its prompt on a terminal, which is also the guest's screen."""
 
@@ -254,9 +258,9 @@ class _Debugger:
         forgotten, and nothing tells when that is.
         """
         deadline = Deadline(_DEBUGGER_SECONDS)
-        # At its prompt a SIGINT would lose the command that Bochs takes just then.
-        self._await_taken()
         with self._changed:
+            # At its prompt a SIGINT would lose the command that Bochs takes just then.
+            self._await_taken()
             self._running = False
             self._text = b""
         while True:
@@ -276,11 +280,8 @@ class _Debugger:
             self._send("c")
 
     def _await_taken(self) -> None:
-        deadline = Deadline(_DEBUGGER_SECONDS)
         with self._changed:
-            while not self._taken and not self._ended:
-                if not self._changed.wait(deadline.left()) and deadline.passed():
-                    raise RigTimeout("guest that runs in Bochs", deadline.seconds, _plain(self._text))
+            self._await(lambda: self._taken, "guest that runs in Bochs", _DEBUGGER_SECONDS)
 
     def _command(self, command: str) -> str:
         """What it says to a command, up to its next prompt."""
@@ -294,15 +295,20 @@ class _Debugger:
             os.write(self._terminal, f"{command}\n".encode())
 
     def _prompt(self, awaited: str, timeout: float = _DEBUGGER_SECONDS) -> str:
-        deadline = Deadline(timeout)
         with self._changed:
-            while not (found := _PROMPT.search(self._text)):
-                if self._ended:
-                    raise MachineError(f"no {awaited}: Bochs ended")
-                if not self._changed.wait(deadline.left()) and deadline.passed():
-                    raise RigTimeout(awaited, deadline.seconds, _plain(self._text))
+            found = self._await(lambda: _PROMPT.search(self._text), awaited, timeout)
             said, self._text = self._text[:found.start()], self._text[found.end():]
         return _plain(said)
+
+    def _await(self, found: Callable[[], _Found | None], awaited: str, timeout: float) -> _Found:
+        """What `found` finds, as soon as there is something; the lock is held."""
+        deadline = Deadline(timeout)
+        while not (it := found()):
+            if self._ended:
+                raise MachineError(f"no {awaited}: Bochs ended")
+            if not self._changed.wait(deadline.left()) and deadline.passed():
+                raise RigTimeout(awaited, deadline.seconds, _plain(self._text))
+        return it
 
     def _take(self) -> None:
         # A terminal whose other side was closed fails to be read.

@@ -19,11 +19,12 @@ from kgdbrig.wait import TAIL_LINES, Transcript, connect
 
 #: What the guest's /init sets as PS1.
 PROMPT = "rig# "
+_STAMP = r"\[ *\d+\.\d{6}\] "
 #: A message of the kernel, which Linux 7.3 prints from a thread: anywhere in what the shell says, between the two
 #: characters that end a line as well.  (SysRq's are printed whatever the console's level.)
-_MESSAGE = r"(?:\[ *\d+\.\d{6}\] [^\n]*\n)*"
+_MESSAGE = rf"(?:{_STAMP}[^\n]*\n)*"
 #: SysRq's for a break-in.
-_BREAK_IN_MESSAGE = re.compile(r"\[ *\d+\.\d{6}\] sysrq: DEBUG\r?\n")
+_BREAK_IN_MESSAGE = re.compile(rf"{_STAMP}sysrq: DEBUG\r?\n")
 #: busybox's line editor silently drops what is longer (CONFIG_FEATURE_EDITING_MAX_LEN, less one).
 _LINE_MAX = 1023
 

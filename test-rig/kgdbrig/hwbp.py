@@ -60,7 +60,7 @@ class PerfEvent:
         return self._said(f"echo {line} > {self._ask}; read l < {self._answer}; echo \"$l\"")
 
     def _said(self, command: str) -> str:
-        """The program's answer: the last line, since the shell may have said that a job ended."""
+        """The program's answer: the last line, since the kernel may have said more while the shell waited for it."""
         return self._console.run(command, check=True).strip().rpartition("\n")[2]
 
 

@@ -113,7 +113,7 @@ def test_commands_at_a_stop(target: Target, kind: str) -> None:
 @pytest.mark.parametrize("stop", ["break", "hbreak"])
 @pytest.mark.parametrize("kind", NAMES)
 def test_run_to_a_place(target: Target, kind: str, stop: str, command: str) -> None:
-    """`advance` and `until` end at the watchpoint that comes before the place they are told, and else at the place."""
+    """`advance` and `until` end at the watchpoint that comes before the place they are told."""
     gdb = target.attach_gdb()
     gdb.command(f"{stop} {ON_THE_WAY}")
     gdb.command(f"{kind} panic_timeout")
@@ -122,7 +122,7 @@ def test_run_to_a_place(target: Target, kind: str, stop: str, command: str) -> N
     target.console.start(access)
     assert re.search(AT_IT, gdb.wait_stop())
     assert re.search(f"hit {NAMES[kind]}", gdb.command(f"{command} {caller}"))
-    # Nothing accesses it on the rest of the way, and gdb stops where the caller goes on.
+    # Nothing accesses it on the way to the caller.
     said = gdb.command("finish")
     assert "Run till exit" in said and "hit " not in said
     gdb.resume()

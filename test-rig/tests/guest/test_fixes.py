@@ -156,7 +156,7 @@ def test_kdb_says_what_it_cannot_clear(fixed: Target) -> None:
     fixed.back()
     fixed.console.start("hwbp task 1 4")
     kdb.entered()
-    assert "Breakpoint 1 at" in (said := kdb.command("bc 1")) and "may still be armed" in said
+    assert re.search(r"Breakpoint 1 at 0x[0-9a-f]+ may still be armed", kdb.command("bc 1"))
     kdb.command("bc 0")
     kdb.go()
     fixed.console.finish()

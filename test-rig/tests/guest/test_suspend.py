@@ -18,6 +18,12 @@ def suspend_and_wake(target: Target) -> None:
     assert target.console.status == 0, target.report()
 
 
+def armed(target: Target) -> list[dict[str, int]]:
+    """What each CPU is armed with: its debug registers without DR6, which says what has hit."""
+    return [{name: value for name, value in registers.items() if name != "DR6"}
+            for registers in target.machine.debug_registers()]
+
+
 def test_perf_counts_what_resume_does(target: Target) -> None:
     """Before the tasks go on: where these are thawed a static key is switched, and that happens to restore all.
 
@@ -37,14 +43,11 @@ def test_perf_counts_after_resume(target: Target) -> None:
     with PerfEvent(target.console, address, 4) as event:
         target.trigger.run("write", size=4, offset=0, value=1)
         assert event.counts() == [1]
-        before = target.machine.debug_registers()
+        before = armed(target)
         suspend_and_wake(target)
         target.trigger.run("write", size=4, offset=0, value=2)
         assert event.counts() == [2]
-        after = target.machine.debug_registers()
-    for registers in (*before, *after):
-        del registers["DR6"]
-    assert before == after
+        assert armed(target) == before
 
 
 def test_a_watchpoint_hits_after_resume(target: Target) -> None:
@@ -67,13 +70,11 @@ def test_every_cpu_is_armed_after_resume(boot: Boot) -> None:
     rsp = target.attach_rsp()
     set_and_go_on(target, rsp, f"Z2,{address:x},4", f"Z4,{address + 64:x},8")
     target.expect_armed(2)
-    before = target.machine.debug_registers()
+    before = armed(target)
+    assert before[0] == before[1]
     suspend_and_wake(target)
     target.expect_armed(2)
-    after = target.machine.debug_registers()
-    for registers in (*before, *after):
-        del registers["DR6"]
-    assert before == after and before[0] == before[1]
+    assert armed(target) == before
     for cpu in range(2):
         said = stop_on_wire(target, rsp, "write", size=4, offset=0, value=1 + cpu, cpu=cpu)
         assert (said.reason, said.address) == ("watch", address)
