@@ -14,6 +14,7 @@
 #include <linux/init.h>
 #include <linux/irq_work.h>
 #include <linux/irqflags.h>
+#include <linux/jiffies.h>
 #include <linux/kernel.h>
 #include <linux/kgdb.h>
 #include <linux/kgdb_watch.h>
@@ -76,21 +77,32 @@ static void sync_cpu(void *unused)
 	kgdb_slots_sync();
 }
 
+/* Whether some slots could not be given back */
 static int release_idle(void *unused)
 {
 	unsigned long flags = change_begin();
+	int left;
 
 	kgdb_slots_release_idle();
+	left = kgdb_slots_idle() != 0;
 	change_end(flags);
-	return 0;
+	return left;
 }
+
+static void release_later(struct work_struct *work);
+
+static DECLARE_DELAYED_WORK(release_work, release_later);
 
 /* All CPUs are brought in line with the table; then perf can have the slots */
 static void apply_everywhere(void)
 {
 	on_each_cpu(sync_cpu, NULL, 1);
-	/* With all CPUs held, nobody takes perf's lock after it is looked at */
-	stop_machine(release_idle, NULL, NULL);
+	/*
+	 * With all CPUs held, nobody takes perf's lock after it is looked at.
+	 * A task that was preempted in perf's accounting has it: that goes on.
+	 */
+	if (stop_machine(release_idle, NULL, NULL))
+		schedule_delayed_work(&release_work, HZ / 10);
 }
 
 static void release_later(struct work_struct *work)
@@ -98,11 +110,9 @@ static void release_later(struct work_struct *work)
 	apply_everywhere();
 }
 
-static DECLARE_WORK(release_work, release_later);
-
 static void queue_release_work(struct irq_work *work)
 {
-	schedule_work(&release_work);
+	schedule_delayed_work(&release_work, 0);
 }
 
 /* Raises an interrupt, for when the debugger has been left */

@@ -7,12 +7,17 @@ exported variable on all CPUs and logs each access.
 
 from __future__ import annotations
 
+import contextlib
+
 import pytest
 
 from conftest import Boot
-from drive import go_on_wire, prepare, stop_on_wire
+from drive import back_over_int3, go_on_wire, prepare, stop_on_wire
+from kgdbrig.errors import RigError
+from kgdbrig.hwbp import PerfEvent
 from kgdbrig.rsp import Rsp
 from kgdbrig.target import Target
+from kgdbrig.wait import Deadline
 
 INSERT = "insmod /lib/modules/$(uname -r)/data_breakpoint.ko ksym=panic_timeout"
 REMOVE = "rmmod data_breakpoint"
@@ -95,3 +100,37 @@ def test_a_register_that_perf_holds_is_no_reason_to_stop(shared: Target) -> None
     assert not [packet for packet in shared.tap.since(mark) if packet.data.startswith(b"T")]
     assert shared.kernel_log(SAMPLE_SAW_IT).count(SAMPLE_SAW_IT) == 3
     assert_hits(shared, rsp, 0, 1, 2, value=1)
+
+
+def test_a_slot_that_was_in_use_goes_back_later(shared: Target) -> None:
+    """The machine was stopped in perf's accounting as a watchpoint was removed: perf gets its slot without another stop."""
+    rsp = shared.attach_rsp()
+    set_and_go_on(shared, rsp, 0)
+    entry = shared.kernel.symbol("__reserve_bp_slot")
+    break_in(shared, rsp)
+    assert rsp.request(f"Z0,{entry:x},1") == "OK"
+    rsp.send("c")
+    shared.back()
+    shared.console.start("hwbp task 1 4")
+    assert rsp.wait_stop().reason is None
+    back_over_int3(rsp, entry)
+    assert rsp.request(f"z0,{entry:x},1") == "OK"
+    assert rsp.request(f"z2,{shared.trigger.address():x},4") == "OK"
+    mark = shared.tap.mark()
+    rsp.send("c")
+    shared.console.finish()
+    with contextlib.ExitStack() as events:
+        for number in range(4):
+            events.enter_context(perf_event(shared, shared.trigger.address(64 * number)))
+    assert not [packet for packet in shared.tap.since(mark) if packet.data.startswith(b"T")]
+
+
+def perf_event(target: Target, address: int) -> PerfEvent:
+    """As soon as there is a slot for it: a work item gives it back."""
+    deadline = Deadline(10)
+    while True:
+        try:
+            return PerfEvent(target.console, address, 4)
+        except RigError as error:
+            if "No space left on device" not in str(error) or deadline.passed():
+                raise
