@@ -25,12 +25,15 @@ from kgdbrig.endurance import complaints
 from kgdbrig.rsp import StopReply
 from kgdbrig.stepper import Stepper
 from kgdbrig.target import Target
+from kgdbrig.wait import Deadline
 
 #: Who is interrupted, and who has the debugger.
 CPU, MASTER = 1, 0
 
 #: How long a window may be, in instructions; to find that its end was missed.
 _LONGEST = 20_000
+#: For how long a CPU may have all of them off.
+_OFF_SECONDS = 10.0
 #: DR7 with nothing enabled (SDM vol. 3B, 18.2.4).
 OFF = 0x400
 #: What DR7 says of a register, by kind and length.
@@ -169,12 +172,18 @@ class Bench:
         assert thread == f"kgdb_trigger/{CPU}"
 
     def expect_registers(self) -> None:
-        """Each CPU has just what is to be watched in its registers, wherever."""
+        """Each CPU has just what is to be watched in its registers, wherever.
+
+        A CPU may have nothing enabled for a moment after the machine has gone on: it is in a debug exception or an NMI,
+        or pokes text.  That is waited for; anything else that is wrong is wrong at once.
+        """
         wanted = [sorted(map(self.register, self.watched + (self.foreign if cpu == CPU else [])))
                   for cpu in range(self.target.smp)]
-        if not self.foreign:
-            self.target.expect_armed(len(self.watched))
-        found = [sorted(enabled(registers)) for registers in self.target.machine.debug_registers()]
+        deadline = Deadline(_OFF_SECONDS)
+        while True:
+            found = [sorted(enabled(registers)) for registers in self.target.machine.debug_registers()]
+            if not any(right and not on for on, right in zip(found, wanted)) or deadline.passed():
+                break
         assert found == wanted, f"the registers have (address, type, length) {found}, and should have {wanted}"
 
     def expect_hits(self, *gone: Watch) -> None:
