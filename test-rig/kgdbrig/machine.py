@@ -97,7 +97,9 @@ class Machine(AnyMachine):
         # Where an instruction takes longer, each CPU executes fewer in that time.
         slower = self._instruction_ns // _instruction_ns(self.smp)
         stall = f"rcupdate.rcu_cpu_stall_timeout={_RCU_STALL_SECONDS * slower}" if slower > 1 else ""
-        return self._parameters(_KGDB_BAUD, f"lpj={_TSC_PER_TICK[self._counted]}", stall)
+        # Else sched_clock() is patched while all CPUs call it: "What QEMU's debug registers do differently" in docs/rig.md.
+        unstable = "tsc=unstable" if self._parallel and self.smp > 1 else ""
+        return self._parameters(_KGDB_BAUD, f"lpj={_TSC_PER_TICK[self._counted]}", stall, unstable)
 
     def start(self, before_first_instruction: Callable[[AnyMachine], None] | None = None) -> None:
         if self._process is not None:
