@@ -104,8 +104,8 @@ def test_another_watchpoint_there_is_of_the_new_owner(target: Target) -> None:
     assert not rsp.output and not target.kernel_log(NAMED)
 
 
-@pytest.mark.parametrize("name", ["cpu_dr7", "cpu_db_depth", "nmi_state", "nmi_cr2", "nmi_dr7", "x86_spec_ctrl_current",
-                                  "top of stack", "cpu number"])
+@pytest.mark.parametrize("name", ["cpu_dr7", "cpu_db_depth", "nmi_state", "nmi_cr2", "nmi_dr7", "kgdb_db",
+                                  "x86_spec_ctrl_current", "top of stack", "cpu number"])
 def test_perf_is_refused_what_the_entries_use(target: Target, name: str) -> None:
     """perf is told EINVAL: the access would hit inside an exception's entry."""
     rsp = target.attach_rsp()

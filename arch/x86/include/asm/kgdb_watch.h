@@ -6,9 +6,9 @@
 #define _ASM_X86_KGDB_WATCH_H
 
 #include <linux/compiler.h>
+#include <linux/percpu.h>
 #include <linux/types.h>
 #include <asm/debugreg.h>
-#include <asm/percpu.h>
 
 #ifdef CONFIG_KGDB_WATCHPOINT
 struct pt_regs;
@@ -41,6 +41,14 @@ struct kgdb_db {
 };
 
 DECLARE_PER_CPU(struct kgdb_db, kgdb_db);
+
+/* Is a byte from @addr to @end in it? #DB's entry accesses it */
+static inline bool kgdb_within_db(unsigned long addr, unsigned long end, int cpu)
+{
+	unsigned long db = (unsigned long)&per_cpu(kgdb_db, cpu);
+
+	return end >= db && addr < db + sizeof(kgdb_db);
+}
 
 void kgdb_slots_sync(void);
 
@@ -81,6 +89,11 @@ bool kgdb_nmi_begin(struct pt_regs *regs);
 void kgdb_nmi_end(void);
 unsigned long kgdb_probed_ip(unsigned long ip);
 #else
+static inline bool kgdb_within_db(unsigned long addr, unsigned long end, int cpu)
+{
+	return false;
+}
+
 static __always_inline void kgdb_dr6_read(unsigned long dr6) { }
 static __always_inline void kgdb_dr6_done(void) { }
 static __always_inline bool kgdb_nmi_begin(struct pt_regs *regs)
