@@ -8,8 +8,6 @@
 
 #include <asm/kgdb_watch.h>
 
-#include "kgdb-x86.h"
-
 /**
  * struct slot_search - what slot_of() looks for
  * @ip: an address in an out-of-line slot
@@ -80,18 +78,4 @@ unsigned long kgdb_probed_ip(unsigned long ip)
 	struct slot_search search = { .ip = ip };
 
 	return find_slot(&search) ? search.probed + (ip - search.copy) : ip;
-}
-
-/**
- * kgdb_probe_slot() - where the code begins in a kprobe's out-of-line slot
- * @ip: an address, in it or just behind what is in it
- *
- * Context: the debugger, or #DB.
- * Return: where the copy begins, or 0 if @ip is in no such slot.
- */
-unsigned long kgdb_probe_slot(unsigned long ip)
-{
-	struct slot_search search = { .ip = ip };
-
-	return find_slot(&search) ? search.copy : 0;
 }

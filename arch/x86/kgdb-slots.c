@@ -48,8 +48,6 @@ struct kgdb_slot_event {
 
 static DEFINE_PER_CPU(struct kgdb_slot_event, slot_events[KGDB_SLOTS_MAX]);
 
-DEFINE_PER_CPU(struct kgdb_db, kgdb_db);
-
 /*
  * Runs in the debug exception before kgdb_notify(), which then takes the CPU
  * into the debugger.
@@ -66,7 +64,6 @@ static void kgdb_hw_overflow_handler(struct perf_event *event,
 		.generation = this_cpu_read(kgdb_db.generation),
 	};
 
-	kgdb_quirk_access(regs, &info);
 	kgdb_hit_record(&info);
 }
 NOKPROBE_SYMBOL(kgdb_hw_overflow_handler);
@@ -171,20 +168,6 @@ static struct arch_hw_breakpoint encode(const struct kgdb_slot_spec *spec)
 }
 NOKPROBE_SYMBOL(encode);
 
-static unsigned long length(const struct arch_hw_breakpoint *hw)
-{
-	switch (hw->len) {
-	case X86_BREAKPOINT_LEN_1:
-		return 1;
-	case X86_BREAKPOINT_LEN_2:
-		return 2;
-	case X86_BREAKPOINT_LEN_4:
-		return 4;
-	default:
-		return 8;
-	}
-}
-
 /* What DR7 needs for a register, and what of that is this register's alone */
 static unsigned long dr7_bits(unsigned int reg, const struct perf_event *event)
 {
@@ -197,65 +180,6 @@ static unsigned long own_bits(const struct kgdb_slot_event *slot)
 	return dr7_bits(slot->reg, &slot->event) & ~DR_GLOBAL_SLOWDOWN;
 }
 NOKPROBE_SYMBOL(own_bits);
-
-/**
- * kgdb_recorded_dr7() - what DR7 is to hold, by the records of the registers
- *
- * Context: this CPU, interrupts off, no change under way.
- * Return: the value, without DR7's fixed bit.
- */
-unsigned long kgdb_recorded_dr7(void)
-{
-	unsigned long dr7 = 0;
-	int reg;
-
-	for (reg = 0; reg < HBP_NUM; reg++) {
-		if (this_cpu_read(bp_per_reg[reg]))
-			dr7 |= dr7_bits(reg, this_cpu_read(bp_per_reg[reg]));
-	}
-	return dr7;
-}
-NOKPROBE_SYMBOL(kgdb_recorded_dr7);
-
-/**
- * kgdb_registers_lent() - do the debug registers hold somebody else's values?
- * @dr7: what DR7 is to hold, by the records
- *
- * Those of a KVM guest, or none while a temporary mm is in use. Who has put them
- * there restores from the records. What cannot be told is a guest's registers
- * where the host had none in use.
- *
- * Context: this CPU, interrupts off.
- * Return: true if so.
- */
-bool kgdb_registers_lent(unsigned long dr7)
-{
-	unsigned long value = 0;
-	int reg;
-
-	for (reg = 0; reg < HBP_NUM; reg++) {
-		if (!(dr7 >> (reg * DR_ENABLE_SIZE) & 3))
-			continue;
-		switch (reg) {
-		case 0:
-			get_debugreg(value, 0);
-			break;
-		case 1:
-			get_debugreg(value, 1);
-			break;
-		case 2:
-			get_debugreg(value, 2);
-			break;
-		case 3:
-			get_debugreg(value, 3);
-			break;
-		}
-		if (value != this_cpu_read(cpu_debugreg[reg]))
-			return true;
-	}
-	return false;
-}
-NOKPROBE_SYMBOL(kgdb_registers_lent);
 
 /* GE alone enables nothing: local_db_save() looks for the same value in DR7 */
 static unsigned long enabled_or_0(unsigned long dr7)
@@ -308,36 +232,9 @@ static unsigned long install(unsigned int i, const struct kgdb_slot *wanted,
 }
 NOKPROBE_SYMBOL(install);
 
-/**
- * kgdb_hit_in_flight() - has #DB not handed on yet what it is about?
- * @bits: of DR6, which are looked at; 0 where DR6 tells nothing: without an NMI,
- *        since #DB is delivered before anybody gets there, and where it is a
- *        guest's, whose bits stay until the guest clears them
- *
- * #DB may have been interrupted by NMI before it has read DR6, or after that.
- * With FRED the hit is on #DB's stack at once, and a few instructions remain in
- * which it is not seen.
- *
- * Context: this CPU, interrupts off.
- * Return: true if one of these bits is set, or was and is a hit of KGDB's.
- */
-bool kgdb_hit_in_flight(unsigned long bits)
-{
-	unsigned long dr6;
-
-	if (this_cpu_read(kgdb_db.unread))
-		return true;
-	if (!bits)
-		return false;
-	get_debugreg(dr6, 6);
-	return dr6 & bits;
-}
-NOKPROBE_SYMBOL(kgdb_hit_in_flight);
-
 static bool apply(const struct kgdb_slot_set *set)
 {
 	bool off = this_cpu_read(kgdb_db.entered), lent;
-	unsigned int done = 0;
 	unsigned long dr7;
 	int i;
 
@@ -358,9 +255,9 @@ static bool apply(const struct kgdb_slot_set *set)
 
 	set_debugreg(DR7_FIXED, 7);
 	dr7 = uninstall_all(dr7);
-	while ((i = kgdb_quirk_next(set, done)) >= 0) {
-		dr7 = install(i, &set->slot[i], dr7, lent);
-		done |= BIT(i);
+	for (i = 0; i < KGDB_SLOTS_MAX; i++) {
+		if (set->slot[i].wanted)
+			dr7 = install(i, &set->slot[i], dr7, lent);
 	}
 	dr7 = enabled_or_0(dr7);
 	if (off)
@@ -406,10 +303,6 @@ static void off(struct pt_regs *regs)
 	/* First: early in boot kgdb_db may be watched, and is looked at below */
 	set_debugreg(DR7_FIXED, 7);
 
-	/* The emulator has made a step with breakpoints off: they are already */
-	if (kgdb_quirk_step_ends())
-		return;
-
 	this_cpu_inc(kgdb_db.busy);
 	if (this_cpu_inc_return(kgdb_db.entered) == 1) {
 		this_cpu_write(kgdb_db.dr7, this_cpu_read(cpu_dr7));
@@ -423,9 +316,6 @@ NOKPROBE_SYMBOL(off);
 static void on(void)
 {
 	bool outermost = this_cpu_read(kgdb_db.entered) == 1;
-
-	if (outermost && kgdb_quirk_step_begins())
-		return;
 
 	this_cpu_inc(kgdb_db.busy);
 	barrier();
@@ -462,64 +352,12 @@ static void forget(unsigned int cpu)
 	db->own = 0;
 }
 
-/**
- * kgdb_step_missed() - report what a single step would have hit
- * @info: the access that the step has made
- *
- * For an emulator that cannot step with breakpoints enabled.
- *
- * Context: #DB of a step during which this CPU had nothing armed.
- */
-void kgdb_step_missed(const struct kgdb_hit_info *info)
-{
-	struct kgdb_slot_event *slot = this_cpu_ptr(slot_events);
-	const struct arch_hw_breakpoint *hw;
-	struct kgdb_hit_info hit = *info;
-	int i;
-
-	for (i = 0; info->len && i < KGDB_SLOTS_MAX; i++) {
-		hw = &slot[i].event.hw.info;
-		if (!slot[i].installed || hw->type == X86_BREAKPOINT_EXECUTE ||
-		    (hw->type == X86_BREAKPOINT_WRITE && !info->wrote) ||
-		    !kgdb_overlaps(info->addr, info->len, (void *)hw->address,
-				   length(hw)))
-			continue;
-		hit.slot = i;
-		hit.since = slot[i].since;
-		hit.generation = this_cpu_read(kgdb_db.generation);
-		kgdb_hit_record(&hit);
-	}
-}
-NOKPROBE_SYMBOL(kgdb_step_missed);
-
-/* Has the region a byte of any CPU's state of the debug registers? */
-static bool in_kgdb_db(const struct kgdb_slot_spec *spec)
-{
-	int cpu;
-
-	for_each_possible_cpu(cpu) {
-		if (kgdb_overlaps(spec->addr, spec->len,
-				  per_cpu_ptr(&kgdb_db, cpu), sizeof(kgdb_db)))
-			return true;
-	}
-	return false;
-}
-
-static const char *check(const struct kgdb_slot_spec *spec)
-{
-	const char *why = kgdb_check_slot(spec);
-
-	if (!why && spec->type != KGDB_WATCH_EXECUTE && in_kgdb_db(spec))
-		why = "the exception entry code uses this memory";
-	return why;
-}
-
 const struct kgdb_slot_arch kgdb_arch_slots = {
 	.caps = {
 		.watch_slots = HBP_NUM,
 		.max_len = sizeof(long),
 	},
-	.check = check,
+	.check = kgdb_check_slot,
 	.reserve = reserve,
 	.release = release,
 	.off = off,

@@ -7,9 +7,10 @@ its source, what it calls from the symbols that its object imports.
 
 from __future__ import annotations
 
+import graphlib
 import re
 import subprocess
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable, Mapping
 from pathlib import Path
 
 from kgdbrig import paths
@@ -28,11 +29,11 @@ USES: dict[str, frozenset[str]] = {name: frozenset(uses.split()) for name, uses 
     "slots": "packet plan",
     "plan": "packet",
     "packet": "",
-    "kgdb-slots": "kgdb-check kgdb-qemu",
-    "kgdb-qemu": "kgdb-insn kgdb-slots",
-    "kgdb-insn": "kgdb-probed",
+    "kgdb-slots": "kgdb-check kgdb-state kgdb-qemu",
+    "kgdb-nmi": "kgdb-state",
+    "kgdb-qemu": "kgdb-state kgdb-probed",
     "kgdb-check": "",
-    "kgdb-nmi": "kgdb-slots",
+    "kgdb-state": "",
     "kgdb-probed": "",
 }.items()}
 
@@ -44,13 +45,26 @@ _SHARED = ("pure.h", "kgdb-x86.h")
 
 
 def bad_includes(repository: Path = paths.REPOSITORY) -> list[str]:
-    """Includes that go against USES, or climb out of a directory: "FILE includes HEADER" for each."""
+    """Includes that go against USES, climb out of a directory, or give a private header to whoever includes a public one.
+
+    "FILE includes HEADER" for each.
+    """
     found = []
-    for path in sorted([*(repository / "gdbstub").glob("*.[ch]"), *(repository / "arch").glob("*/*.[ch]")]):
+    for path in sorted(path for top in ("gdbstub", "arch") for path in (repository / top).rglob("*.[ch]")):
+        public = "include" in path.relative_to(repository).parts
         for header in re.findall(r'^#include "([^"]+)"', path.read_text(encoding="utf-8"), re.MULTILINE):
-            if "/" in header or not _may_include(path.stem, header):
+            if public or "/" in header or not _may_include(path.stem, header):
                 found.append(f"{path.relative_to(repository)} includes {header}")
     return found
+
+
+def circles(uses: Mapping[str, Collection[str]]) -> list[str]:
+    """Files that use each other, directly or by way of others: those of such a circle, in the order of their use."""
+    try:
+        graphlib.TopologicalSorter(uses).prepare()
+    except graphlib.CycleError as error:
+        return list(error.args[1])
+    return []
 
 
 def _may_include(name: str, header: str) -> bool:

@@ -45,7 +45,7 @@ LAYOUT: tuple[tuple[str, str | None], ...] = (
 #: (pattern of a path in the kernel tree, the part of the series that brings a new file there).
 #: The first match counts.
 PART_OF: tuple[tuple[str, str], ...] = (
-    (r"arch/x86/kernel/kgdb-(qemu|insn|insn-kunit)\.c", "emulator"),
+    (r"arch/x86/kernel/kgdb-qemu(-kunit)?\.[ch]", "emulator"),
     (r"kernel/debug/watchpoint/Kconfig\.qemu", "emulator"),
     (r"arch/x86/kernel/kgdb-(nmi|probed)\.c", "extra"),
     (r".*", "feature"),
@@ -158,31 +158,40 @@ def _files(top: Path) -> Iterator[Path]:
 
 def touched(overlay: Overlay) -> dict[str, Path]:
     """The files the hooks touch, each with the last patch that does."""
-    found: dict[str, Path] = {}
-    for patch in (hook.path for hook in overlay.hooks):
-        text = patch.read_text(encoding="utf-8", errors="replace")
-        for match in re.finditer(r"^--- (\S+).*\n\+\+\+ (\S+)", text, re.MULTILINE):
-            for side in match.groups():
-                if side != "/dev/null":
-                    name = side.partition("/")[2]
-                    if not name or name.startswith("/") or ".." in name.split("/"):
-                        raise OverlayError(f"{patch} names the file {side}; 'a/PATH' or 'b/PATH' is expected")
-                    found[name] = patch
+    return {name: hook.path for hook in overlay.hooks for name in _named(hook.path)}
+
+
+def _named(patch: Path) -> list[str]:
+    found = []
+    text = patch.read_text(encoding="utf-8", errors="replace")
+    for match in re.finditer(r"^--- (\S+).*\n\+\+\+ (\S+)", text, re.MULTILINE):
+        for side in match.groups():
+            if side != "/dev/null":
+                name = side.partition("/")[2]
+                if not name or name.startswith("/") or ".." in name.split("/"):
+                    raise OverlayError(f"{patch} names the file {side}; 'a/PATH' or 'b/PATH' is expected")
+                found.append(name)
     return found
 
 
 def patched(pristine: Source, overlay: Overlay) -> dict[str, bytes | None]:
-    """Content after the hooks of every file they touch; None for a file they remove."""
+    """Content after the hooks of every file they touch; None for a file they remove.
+
+    A hook may change a new file that an earlier part brings, not one of its own part.
+    """
+    for hook in overlay.hooks:
+        for name in _named(hook.path):
+            if name in overlay.files and PARTS.index(hook.part) <= PARTS.index(part_of(name)):
+                raise OverlayError(f"{hook.path} patches {name}, which is a file of the overlay: change it there")
     changed = touched(overlay)
-    for name, patch in changed.items():
-        if name in overlay.files:
-            raise OverlayError(f"{patch} patches {name}, which is a file of the overlay: change it there")
     with tempfile.TemporaryDirectory(prefix="rig-patch-") as temporary:
         work = Path(temporary)
         for name in changed:
-            if (pristine.directory / name).is_file():
+            path = pristine.directory / name
+            content = overlay.files.get(name, path.read_bytes() if path.is_file() else None)
+            if content is not None:
                 (work / name).parent.mkdir(parents=True, exist_ok=True)
-                shutil.copyfile(pristine.directory / name, work / name)
+                (work / name).write_bytes(content)
         for hook in overlay.hooks:
             try:
                 run_patch(hook.path, work, pristine)

@@ -39,7 +39,7 @@ EXPLANATIONS: tuple[Explanation, ...] = (
                 "what is needed is x86's own; the header in linux/ is for something else"),
     Explanation("UNKNOWN_COMMIT_ID", r".*", r"Fixes: [0-9a-f]{12} .*",
                 "the tree that is checked has no history"),
-    Explanation("MACRO_ARG_REUSE", r"arch/x86/kernel/kgdb-insn-kunit\.c", r"#define (STORES|LOADS|UNKNOWN|ADDRESS)\(.*",
+    Explanation("MACRO_ARG_REUSE", r"arch/x86/kernel/kgdb-qemu-kunit\.c", r"#define (STORES|LOADS|UNKNOWN|ADDRESS)\(.*",
                 "the argument is the text of an instruction"),
     Explanation("MACRO_ARG_REUSE", r"kernel/debug/watchpoint/cases\.h", r"#define \w+\(.*",
                 "the macros are initializers of constant tables"),

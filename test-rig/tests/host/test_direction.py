@@ -27,6 +27,14 @@ def test_includes_go_one_way() -> None:
     assert direction.bad_includes() == []
 
 
+def test_nobody_uses_whoever_uses_him() -> None:
+    """The list itself has no circle, down to the architecture and up by the one call included."""
+    assert not direction.circles(direction.USES)
+    assert not direction.circles({**direction.USES, "slots": direction.USES["slots"] | {"kgdb-slots"}})
+    assert direction.circles({**direction.USES, "kgdb-state": {"kgdb-qemu"}}) in (
+        ["kgdb-state", "kgdb-qemu", "kgdb-state"], ["kgdb-qemu", "kgdb-state", "kgdb-qemu"])
+
+
 def test_every_file_is_in_the_picture() -> None:
     files = {path.stem for top in ("gdbstub", "arch/x86") for path in (paths.REPOSITORY / top).glob("*.c")
              if "kunit" not in path.stem}
@@ -36,7 +44,9 @@ def test_every_file_is_in_the_picture() -> None:
 
 
 @pytest.mark.parametrize("file, line", [("gdbstub/slots.c", '#include "table.h"'),
-                                        ("arch/x86/kgdb-check.c", '#include "../../gdbstub/slots.h"')])
+                                        ("arch/x86/kgdb-check.c", '#include "../../gdbstub/slots.h"'),
+                                        ("gdbstub/tests/fuzz.c", '#include "../slots.h"'),
+                                        ("gdbstub/include/linux/kgdb_watch.h", '#include "slots.h"')])
 def test_a_planted_include_is_found(tmp_path: Path, file: str, line: str) -> None:
     for top in ("gdbstub", "arch"):
         shutil.copytree(paths.REPOSITORY / top, tmp_path / top)

@@ -111,10 +111,4 @@ static __always_inline void kgdb_regs_begin(void) { }
 static __always_inline void kgdb_regs_end(void) { }
 #endif
 
-#ifdef CONFIG_KGDB_WATCHPOINT_QEMU
-void kgdb_step_done(struct pt_regs *regs);
-#else
-static __always_inline void kgdb_step_done(struct pt_regs *regs) { }
-#endif
-
 #endif /* _ASM_X86_KGDB_WATCH_H */

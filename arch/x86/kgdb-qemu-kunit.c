@@ -21,7 +21,7 @@
 
 #include <kunit/test.h>
 
-#include "kgdb-x86.h"
+#include "kgdb-qemu.h"
 
 /* What the instructions access, and a second place for those that copy */
 static u64 memory[2];
