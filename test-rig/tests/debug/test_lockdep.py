@@ -16,7 +16,8 @@ TESTS = ("V1F100I100", "V1S500I100")
 
 @pytest.mark.one_version
 def test_kgdbts_with_lockdep_and_kasan(boot: Boot, debug_kernel: Kernel) -> None:
-    target = boot(kernel=debug_kernel, smp=endurance.CPUS, kgdboc="none", memory_mb=endurance.MEMORY_MB)
+    target = boot(kernel=debug_kernel, smp=endurance.CPUS, kgdboc="none", memory_mb=endurance.MEMORY_MB,
+                  append=endurance.APPEND)
     endurance.endure(target, TESTS)
     target.expect_armed(0)
 

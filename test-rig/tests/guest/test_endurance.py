@@ -9,6 +9,6 @@ from kgdbrig.machine import INSTRUCTION_NS
 
 
 def test_kgdbts(boot: Boot) -> None:
-    target = boot(smp=endurance.CPUS, kgdboc="none", instruction_ns=INSTRUCTION_NS)
+    target = boot(smp=endurance.CPUS, kgdboc="none", append=endurance.APPEND, instruction_ns=INSTRUCTION_NS)
     endurance.endure(target, endurance.SHORT)
     target.expect_armed(0)
