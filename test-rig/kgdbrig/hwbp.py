@@ -57,7 +57,8 @@ class PerfEvent:
         self._console.run(f"rm {self._ask} {self._answer}")
 
     def _request(self, line: str) -> str:
-        return self._said(f"echo {line} > {self._ask}; read l < {self._answer}; echo \"$l\"")
+        # Opened before it is asked: after its last answer the program may be gone, and the answer with it.
+        return self._said(f"{{ echo {line} > {self._ask}; read l; }} < {self._answer}; echo \"$l\"")
 
     def _said(self, command: str) -> str:
         """The program's answer: the last line, since the kernel may have said more while the shell waited for it."""
