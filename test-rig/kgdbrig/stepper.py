@@ -16,14 +16,16 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from types import TracebackType
 
+from kgdbrig import arches
 from kgdbrig.errors import RigError
 from kgdbrig.machine import Machine
 from kgdbrig.rsp import Rsp, StopReply
 
 _STOP_SECONDS = 60.0
-#: The numbers of the 'p' packet: gdb's registers of x86_64, of which the first 17 have 8 bytes.
-_REGISTERS = {name: number for number, name in enumerate(
-    "rax rbx rcx rdx rsi rdi rbp rsp r8 r9 r10 r11 r12 r13 r14 r15 rip".split())}
+#: The numbers of the 'p' packet by architecture: gdb's first registers, each as long as a pointer.
+_REGISTERS = {arch: {name: number for number, name in enumerate(names.split())} for arch, names in {
+    "x86_64": "ax bx cx dx si di bp sp r8 r9 r10 r11 r12 r13 r14 r15 pc",
+    "i386": "ax cx dx bx sp bp si di pc"}.items()}
 
 
 @dataclass(frozen=True)
@@ -51,8 +53,12 @@ class Stepper:
     """
 
     def __init__(self, machine: Machine) -> None:
-        if machine.kernel.arch != "x86_64":
-            raise RigError(f"a stepper knows the registers of x86_64, not of {machine.kernel.arch}")
+        arch = machine.kernel.arch
+        if arch not in _REGISTERS:
+            raise RigError(f"a stepper knows the registers of {' and '.join(_REGISTERS)}, not of {arch}")
+        self._numbers = _REGISTERS[arch]
+        #: Bytes of a register and of a pointer.
+        self.pointer = arches.find(arch).pointer
         self._rsp = Rsp(machine.qemu_gdb)
         self._rsp.synchronize()
         # It answers 'p' to those only who have asked for the description of its registers.
@@ -95,7 +101,7 @@ class Stepper:
     def wait(self, timeout: float = _STOP_SECONDS) -> Place:
         """Where the guest has come to one of the instructions of stop_at()."""
         cpu = self._stopped(timeout)
-        return Place(cpu, self.register(cpu, "rip"))
+        return Place(cpu, self.register(cpu, "pc"))
 
     def run_to(self, *addresses: int, cpu: int | None = None) -> Place:
         """Let a CPU, or all, run to one of these instructions, which is not the one where it is."""
@@ -112,7 +118,7 @@ class Stepper:
         self._rsp.send(f"vCont;s:{cpu + 1:x}")
         if self._stopped() != cpu:
             raise RigError(f"a step of CPU {cpu} has ended on another one")
-        return self.register(cpu, "rip")
+        return self.register(cpu, "pc")
 
     def follow(self, cpu: int, path: Sequence[int], count: int) -> int:
         """Have one CPU execute the first `count` instructions of a path that it has taken before; its PC then.
@@ -131,25 +137,25 @@ class Stepper:
         return pc
 
     def register(self, cpu: int, name: str) -> int:
-        """A general register of a CPU's."""
+        """A general register of a CPU's: "pc", "sp", "ax" and so on, on i386 as on x86_64."""
         self._select(cpu)
-        return int.from_bytes(bytes.fromhex(self._rsp.request(f"p{_REGISTERS[name]:x}")), "little")
+        return int.from_bytes(bytes.fromhex(self._rsp.request(f"p{self._numbers[name]:x}")), "little")
 
-    def execute(self, cpu: int, code: bytes, rax: int) -> int:
+    def execute(self, cpu: int, code: bytes, ax: int) -> int:
         """Have one CPU execute an instruction that is not its next, and no other any; its PC then.
 
         It stands where the next one was meanwhile.  The CPU is where it was then, but for a jump.
         """
-        saved = {name: self.register(cpu, name) for name in ("rax", "rip")}
-        at = saved["rip"]
+        saved = {name: self.register(cpu, name) for name in ("ax", "pc")}
+        at = saved["pc"]
         text = self._rsp.read_memory(at, len(code))
         self._ok(f"M{at:x},{len(code):x}:{code.hex()}")
-        self._set(cpu, rax=rax)
+        self._set(cpu, ax=ax)
         pc = self.step(cpu)
         self._ok(f"M{at:x},{len(text):x}:{text.hex()}")
-        self._set(cpu, rax=saved["rax"])
+        self._set(cpu, ax=saved["ax"])
         if pc == at + len(code):
-            self._set(cpu, rip=at)
+            self._set(cpu, pc=at)
         return pc
 
     def set_debug_register(self, cpu: int, number: int, value: int) -> None:
@@ -167,12 +173,12 @@ class Stepper:
 
         That is a place with nothing below the stack pointer that is in use, as anywhere in the kernel.
         """
-        saved = {name: self.register(cpu, name) for name in _REGISTERS}
+        saved = {name: self.register(cpu, name) for name in self._numbers}
         # call *%rax
         code = bytes([0xff, 0xd0])
         if (pc := self.execute(cpu, code, function)) != function:
             raise RigError(f"a call of {function:#x} has led CPU {cpu} to {pc:#x}")
-        return Call(cpu, saved["rip"] + len(code), saved)
+        return Call(cpu, saved["pc"] + len(code), saved)
 
     def leave(self, call: Call) -> None:
         """The CPU is held behind the call: it is where it was before."""
@@ -183,10 +189,14 @@ class Stepper:
         self._select(cpu)
         return int.from_bytes(self._rsp.read_memory(address % (1 << 64), size), "little")
 
+    def on_stack(self, cpu: int) -> int:
+        """What is on top of a CPU's stack: where it returns to, at the first instruction of a function or an exception."""
+        return self.read(cpu, self.register(cpu, "sp"), self.pointer)
+
     def _set(self, cpu: int, **values: int) -> None:
         self._select(cpu)
         for name, value in values.items():
-            self._ok(f"P{_REGISTERS[name]:x}={value.to_bytes(8, 'little').hex()}")
+            self._ok(f"P{self._numbers[name]:x}={value.to_bytes(self.pointer, 'little').hex()}")
 
     def _select(self, cpu: int) -> None:
         if self._selected != cpu:

@@ -124,7 +124,7 @@ class Bench:
 
         The last is the one behind the window. The guest is still held.
         """
-        pcs = [self.stepper.register(CPU, "rip")]
+        pcs = [self.stepper.register(CPU, "pc")]
         lock = self.symbol("dbg_master_lock")
         while pcs[-1] != until and not (locks and self.stepper.read(CPU, lock, 4)):
             pcs.append(self.stepper.step(CPU))
@@ -132,8 +132,8 @@ class Bench:
         return pcs
 
     def return_address(self) -> int:
-        """What is on top of CPU 1's stack: where it returns to, at the first instruction of a function or an exception."""
-        return self.stepper.read(CPU, self.stepper.register(CPU, "rsp"), 8)
+        """Where CPU 1 returns to, at the first instruction of a function or an exception."""
+        return self.stepper.on_stack(CPU)
 
     def at(self, number: int, path: Sequence[int]) -> None:
         """Say where CPU 1 is held, for the report of a failure."""
@@ -150,10 +150,10 @@ class Bench:
         prompt when this returns, and nobody is held from outside.
         """
         stepper = self.stepper
-        pc = stepper.register(CPU, "rip") if comes_at is None else comes_at
+        pc = stepper.register(CPU, "pc") if comes_at is None else comes_at
         self.target.press_break()
         stepper.run_to(self.symbol("kgdb_roundup_cpus"), cpu=MASTER)
-        stepper.run_to(stepper.read(MASTER, stepper.register(MASTER, "rsp"), 8), cpu=MASTER)
+        stepper.run_to(stepper.on_stack(MASTER), cpu=MASTER)
         place = stepper.run_to(*[] if put_off else [self.symbol("asm_exc_nmi")], self.symbol("gdb_serial_stub"))
         interrupted = place.cpu == CPU
         if interrupted:
