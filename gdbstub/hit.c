@@ -15,6 +15,7 @@
 #include <linux/kprobes.h>
 #include <linux/panic.h>
 #include <linux/percpu.h>
+#include <linux/printk.h>
 
 #include "freed.h"
 #include "match.h"
@@ -65,8 +66,10 @@ void kgdb_hit_record(const struct kgdb_hit_info *info)
 {
 	struct kgdb_hit *hit = this_cpu_ptr(&kgdb_hit);
 
-	if (panics_alone())
+	if (panics_alone()) {
+		pr_warn_once("KGDB: the panic waits for no debugger: hits are not reported any more\n");
 		return;
+	}
 	hit->since[info->slot] = info->since;
 	hit->generation = info->generation;
 	hit->access.addr = info->addr;

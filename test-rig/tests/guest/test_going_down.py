@@ -127,3 +127,19 @@ def test_asked_to_enter_it_enters(boot: Boot) -> None:
     gdb.command("delete")
     gdb.resume()
     target.console.expect(LAST["halt"], 60)
+
+
+def test_a_panic_that_waits_for_nobody(boot: Boot) -> None:
+    """What it writes itself is watched: the log says that nobody is told, and the machine restarts."""
+    target = boot(smp=CPUS)
+    target.console.run("echo 1 > /proc/sys/kernel/panic", check=True)
+    gdb = target.attach_gdb()
+    gdb.command("watch oops_in_progress")
+    target.resume(gdb)
+    target.expect_armed(1)
+    mark = target.tap.mark()
+    target.console.start("echo c > /proc/sysrq-trigger")
+    said = str(target.console.expect("(?s).*?Rebooting in 1 seconds", 60)[0])
+    assert said.count("KGDB: the panic waits for no debugger: hits are not reported any more") == 1, said
+    assert target.machine.wait(60) == 0
+    assert not [packet for packet in target.tap.since(mark) if packet.data.startswith(b"T")]
