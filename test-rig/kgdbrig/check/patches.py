@@ -41,10 +41,6 @@ EXPLANATIONS: tuple[Explanation, ...] = (
                 "the tree that is checked has no history"),
     Explanation("MACRO_ARG_REUSE", r"arch/x86/kernel/kgdb-qemu-kunit\.c", r"#define (STORES|LOADS|UNKNOWN|ADDRESS)\(.*",
                 "the argument is the text of an instruction"),
-    Explanation("MACRO_ARG_REUSE", r"kernel/debug/watchpoint/cases\.h", r"#define \w+\(.*",
-                "the macros are initializers of constant tables"),
-    Explanation("MACRO_ARG_UNUSED", r"kernel/debug/watchpoint/cases\.h", r"#define UPPER\(half\)\t0UL",
-                "an address has no upper half on 32 bits"),
     Explanation("STRCPY", r"kernel/debug/gdbstub\.c", r'ptr \+= strlen\(strcpy\(ptr, "thread:"\)\);',
                 "the line only moves to another function"),
 )
