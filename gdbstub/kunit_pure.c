@@ -1,14 +1,17 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * KUnit tests of the pure parts of KGDB's hardware watchpoints, by the tables
- * in cases.h.
+ * in cases_packet.h, cases_plan.h and cases_match.h.
  */
 #include <linux/kernel.h>
 #include <linux/string.h>
 
 #include <kunit/test.h>
 
-#include "cases.h"
+#include "test_caps.h"
+#include "cases_match.h"
+#include "cases_packet.h"
+#include "cases_plan.h"
 
 static void expect_watch(struct kunit *test, const struct kgdb_watch_spec *watch,
 			 const struct kgdb_watch_spec *expected)

@@ -10,9 +10,11 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "cases.h"
 #include "oracle.h"
 #include "scene.h"
+#include "cases_match.h"
+#include "cases_packet.h"
+#include "cases_plan.h"
 
 #define ARRAY_SIZE(a) (sizeof(a) / sizeof((a)[0]))
 

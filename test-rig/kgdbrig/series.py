@@ -36,7 +36,7 @@ NEW_FILES = ("packets", "table", "x86", "tests")
 #: The patch is one of NEW_FILES, or a hook by its name without .patch: what refers to files comes after them.
 BROUGHT_BY: tuple[tuple[str, str], ...] = (
     (r"kernel/debug/watchpoint/(Kconfig|Makefile)", "kgdb-offer-hardware-watchpoints"),
-    (r"kernel/debug/watchpoint/(cases\.h|.*(kunit|test).*)", "tests"),
+    (r"kernel/debug/watchpoint/(cases_\w+\.h|.*(kunit|test).*)", "tests"),
     (r"kernel/debug/watchpoint/(pure|packet|plan|match)\.[ch]", "packets"),
     (r"kernel/debug/watchpoint/.*", "table"),
     (r"include/linux/kgdb_slots\.h", "packets"),

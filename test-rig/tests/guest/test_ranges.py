@@ -174,7 +174,7 @@ def test_an_access_across_two_watchpoints(target: Target) -> None:
 
     Hardware reports every slot that an access matches, and there is one stop
     for each watchpoint. QEMU 7.2 reports the first slot it finds, and so this
-    is all that can be asked here; for hits of several slots see cases.h.
+    is all that can be asked here; for hits of several slots see cases_match.h.
     """
     prepare(target)
     address = target.trigger.address(BASE)
