@@ -41,25 +41,11 @@ void count(const char *what)
 	abort();
 }
 
-bool equal(const char *a, const char *b)
-{
-	return a && b ? !strcmp(a, b) : a == b;
-}
-
 void fail(const char *what, const char *expected, const char *got)
 {
 	fprintf(stderr, "%s: expected %s, got %s\n", what, expected ? expected : "success",
 		got ? got : "success");
 	abort();
-}
-
-void *allocate(size_t size)
-{
-	void *memory = malloc(size);
-
-	if (!memory)
-		abort();
-	return memory;
 }
 
 void check_plan_in(const struct kgdb_watch_spec *watch, unsigned int room)

@@ -9,6 +9,7 @@
 #ifndef _KGDB_WATCH_FUZZ_H
 #define _KGDB_WATCH_FUZZ_H
 
+#include "common.h"
 #include "oracle.h"
 
 int LLVMFuzzerTestOneInput(const unsigned char *data, size_t size);
@@ -18,9 +19,6 @@ void count(const char *what);
 
 /* End the run: the fuzzer keeps the input */
 void fail(const char *what, const char *expected, const char *got) __attribute__((noreturn));
-
-bool equal(const char *a, const char *b);
-void *allocate(size_t size);
 
 /* A plan of these many slots at most, against the oracle */
 void check_plan_in(const struct kgdb_watch_spec *watch, unsigned int room);

@@ -7,13 +7,12 @@
  * the best of all ways to split a region, and a look at each of its bytes.
  */
 #include "oracle.h"
+#include "common.h"
 
 #include <regex.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-
-#define ARRAY_SIZE(a) (sizeof(a) / sizeof((a)[0]))
 
 #define HEX "[0-9a-fA-F]"
 #define NOT_HEX "([^0-9a-fA-F]|$)"

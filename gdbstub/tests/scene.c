@@ -6,12 +6,11 @@
  * an access hit follows from the bytes it read and wrote, not from slots.
  */
 #include "scene.h"
+#include "common.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-
-#define ARRAY_SIZE(a) (sizeof(a) / sizeof((a)[0]))
 
 /* Where it all happens; a page of the emulator's, a few words of it */
 #define BASE 0x1000UL

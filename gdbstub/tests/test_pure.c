@@ -10,13 +10,12 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "common.h"
 #include "oracle.h"
 #include "scene.h"
 #include "cases_match.h"
 #include "cases_packet.h"
 #include "cases_plan.h"
-
-#define ARRAY_SIZE(a) (sizeof(a) / sizeof((a)[0]))
 
 /* Enough to see a pattern; a broken parser fails hundreds of thousands */
 #define MAX_SHOWN 20
@@ -84,11 +83,6 @@ static const char *show_count(const char *why, unsigned long count)
 	return out;
 }
 
-static bool equal(const char *a, const char *b)
-{
-	return a && b ? !strcmp(a, b) : a == b;
-}
-
 /* Count one check of @row; says what is wrong if it failed */
 static void check(bool passed, const char *row, const char *expected, const char *got)
 {
@@ -97,15 +91,6 @@ static void check(bool passed, const char *row, const char *expected, const char
 		return;
 	if (++failures <= MAX_SHOWN)
 		printf("FAILED row %s\n    expected %s\n    got      %s\n", row, expected, got);
-}
-
-static void *allocate(size_t size)
-{
-	void *memory = malloc(size);
-
-	if (!memory)
-		abort();
-	return memory;
 }
 
 /* Parse text on a piece of heap that ends with it, so that reading on is caught */
