@@ -7,7 +7,7 @@ import hashlib
 import os
 import subprocess
 import tempfile
-from collections.abc import Iterable
+from collections.abc import Sequence
 from pathlib import Path
 
 from kgdbrig.errors import BuildError, MissingDependency
@@ -26,22 +26,22 @@ def ask(option: str) -> str:
     return done.stdout
 
 
-def compiled(what: str, source: Path, flags: tuple[str, ...], directory: Path, *, suffix: str = "",
-             also: Iterable[Path] = ()) -> Path:
-    """The file that `source` compiles to, in `directory` under a key of source, flags and compiler.
+def compiled(what: str, name: str, sources: Sequence[Path], flags: tuple[str, ...], directory: Path, *,
+             headers: Sequence[Path] = ()) -> Path:
+    """The file that `sources` compile to, in `directory` under its name with a key of sources, flags and compiler.
 
-    `also` names the files it includes; BuildError says that `what` it was when it does not compile.
+    `headers` are the files they include; BuildError says that `what` it was when they do not compile.
     """
     key = hashlib.sha256()
-    for part in (ask("-v").encode(), repr(flags).encode(), *(path.read_bytes() for path in (source, *also))):
+    for part in (ask("-v").encode(), repr(flags).encode(), *(path.read_bytes() for path in (*sources, *headers))):
         key.update(len(part).to_bytes(8, "little") + part)
-    result = directory / f"{source.stem}-{key.hexdigest()[:16]}{suffix}"
+    result = directory / f"{Path(name).stem}-{key.hexdigest()[:16]}{Path(name).suffix}"
     if result.exists():
         return result
     with tempfile.TemporaryDirectory(dir=directory, prefix="new-") as fresh:
         output = Path(fresh) / result.name
-        done = subprocess.run([_COMPILER, *flags, "-o", str(output), str(source)], capture_output=True, text=True,
-                              check=False)
+        done = subprocess.run([_COMPILER, *flags, "-o", str(output), *map(str, sources)], capture_output=True,
+                              text=True, check=False)
         if done.returncode:
             log = directory / "build.log"
             log.write_text(done.stderr, encoding="utf-8")

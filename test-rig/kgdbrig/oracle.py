@@ -48,10 +48,8 @@ def executions(accesses: list[Access]) -> list[list[Access]]:
 
 def build_plugin() -> Path:
     """The compiled plugin, from the cache when nothing in it changed."""
-    source = paths.ORACLE_SOURCE
-    headers = sorted(source.parent.glob("*.h"))
-    return compiler.compiled("compiling the oracle plugin", source, _FLAGS, paths.cache_dir("oracle"), suffix=".so",
-                             also=headers)
+    return compiler.compiled("compiling the oracle plugin", "oracle.so", sorted(paths.ORACLE.glob("*.c")), _FLAGS,
+                             paths.cache_dir("oracle"), headers=sorted(paths.ORACLE.glob("*.h")))
 
 
 class Oracle:

@@ -25,7 +25,7 @@ GUEST = RIG / "guest"
 GUEST_INIT = GUEST / "init"
 TRIGGER = GUEST / "trigger"
 GUEST_USER = GUEST / "user"
-ORACLE_SOURCE = RIG / "oracle" / "oracle.c"
+ORACLE = RIG / "oracle"
 GDBINIT = REPOSITORY / "gdbinit" / "kgdb-watch.gdb"
 
 

@@ -21,5 +21,6 @@ def build(arch: str) -> dict[str, Path]:
         # Where the kernel's headers for programs lie, which are the same for both sizes.
         flags = (*flags, "-idirafter", f"/usr/include/{multiarch}")
     directory = paths.cache_dir("user")
-    return {source.stem: compiler.compiled(f"compiling {source.name} for the guest", source, flags, directory)
+    return {source.stem: compiler.compiled(f"compiling {source.name} for the guest", source.stem, [source], flags,
+                                           directory)
             for source in sorted(paths.GUEST_USER.glob("*.c"))}
