@@ -12,7 +12,6 @@ import pytest
 
 from conftest import Boot
 from drive import back_over_int3, prepare, set_and_go_on, stop_in_gdb, watched
-from kgdbrig.build import Kernel
 from kgdbrig.gdb import Gdb
 from kgdbrig.oracle import Access
 from kgdbrig.rsp import Rsp, StopReply
@@ -293,38 +292,6 @@ def test_init_memory_is_freed(boot: Boot) -> None:
     target.console.run("insmod /lib/modules/$(uname -r)/data_breakpoint.ko ksym=panic_timeout", check=True)
 
 
-def test_a_modules_memory_is_freed(boot: Boot) -> None:
-    """That of its initialization when it is loaded, all of it when it is unloaded."""
-    target = boot(smp=2)
-    prepare(target)
-    gdb = target.attach_gdb()
-    gdb.command(f"watch {watched(target, 0, 4)}")
-    gdb.command("break do_init_module")
-    target.resume(gdb)
-    target.trigger.start_init(1, offset=64)
-    assert "Breakpoint 2, " in gdb.wait_stop()
-    base = "mod->init_layout.base" if target.kernel.version == "6.1" else "mod->mem[MOD_INIT_TEXT].base"
-    address = int(gdb.command(f"output (unsigned long){base}"))
-    gdb.command("delete 2")
-    gdb.command(f"awatch *(char *){address:#x}")
-    gdb.resume()
-    # The notifier's callback comes when the init function is done.
-    target.trigger.finish_init()
-    assert f"KGDB: access watchpoint at {address:#x}, length 1, removed: its memory is freed" in target.kernel_log("KGDB: ")
-    target.expect_armed(1)
-    target.console.run("rmmod kgdb_trigger", check=True)
-    assert f"KGDB: watchpoint at {target.trigger.address():#x}, length 4, removed: its memory is freed" in \
-        target.kernel_log()
-    target.expect_armed(0)
-    # gdb knows nothing of it, and would set its watchpoints again.
-    target.break_in()
-    gdb.wait_stop()
-    assert "Could not insert hardware watchpoint 1" in gdb.command("continue")
-    gdb.command("delete")
-    target.resume(gdb)
-    target.expect_armed(0)
-
-
 def test_a_module_is_loaded_in_an_initcall(boot: Boot) -> None:
     """A device initcall that nobody misses becomes __request_module(): the slots are as they were, and hit."""
     target = boot(kgdboc="early", smp=2, oracle=True)
@@ -462,20 +429,6 @@ def test_breakpoints_and_steps(boot: Boot) -> None:
     target.booted()
 
 
-@pytest.mark.one_version
-def test_nothing_is_done_without_parameters(boot: Boot, kernel: Kernel, stock_kernel: Kernel) -> None:
-    """The patched kernel writes the debug registers, and takes #DB and int3, as often as the stock one."""
-    counts = []
-    for booted in (kernel, stock_kernel):
-        entries = [booted.symbol(name) for name in ("asm_exc_debug", "asm_exc_int3")]
-        witness = boot(kernel=booted, kgdboc="none", oracle=True, visits=entries).oracle()
-        counts.append((witness.debug_register_writes(), *map(witness.visits, entries)))
-    ours, stock = counts
-    assert ours == stock
-    writes, debug, int3 = stock
-    assert writes > 0 and debug == 0 and int3 > 0
-
-
 def test_after_the_tty_driver(boot: Boot) -> None:
     """kgdboc=ttyS1 kgdbwait: the first stop is that of the serial driver's probe."""
     target = boot(kgdboc="wait", smp=2)
@@ -487,19 +440,6 @@ def test_after_the_tty_driver(boot: Boot) -> None:
     gdb.resume()
     target.booted()
     target.expect_armed(1)
-
-
-def test_by_sysfs(boot: Boot) -> None:
-    """kgdboc set in a running machine."""
-    target = boot(kgdboc="none", smp=2)
-    target.console.run("echo ttyS1,1200 > /sys/module/kgdboc/parameters/kgdboc", check=True)
-    prepare(target)
-    gdb = target.attach_gdb()
-    gdb.command(f"watch {watched(target, 0, 4)}")
-    target.resume(gdb)
-    assert "hit Hardware watchpoint 1: " in stop_in_gdb(target, gdb, "write", size=4, offset=0, value=1, cpu=1)
-    gdb.resume()
-    target.trigger.finish()
 
 
 def test_with_kaslr_in_gdb(boot: Boot) -> None:

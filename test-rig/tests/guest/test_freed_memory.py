@@ -5,7 +5,8 @@ from __future__ import annotations
 
 import pytest
 
-from drive import cpu_number, prepare, set_and_go_on, stops_of_commands, top_of_stack
+from conftest import Boot
+from drive import cpu_number, prepare, set_and_go_on, stops_of_commands, top_of_stack, watched
 from kgdbrig.errors import RigError
 from kgdbrig.hwbp import PerfEvent
 from kgdbrig.rsp import Rsp
@@ -29,6 +30,38 @@ def test_a_module_that_is_gone(target: Target) -> None:
     assert rsp.request(f"Z{packet}") == "E.there is no memory at this address any more"
     rsp.send("c")
     target.back()
+    target.expect_armed(0)
+
+
+def test_a_modules_memory_is_freed(boot: Boot) -> None:
+    """That of its initialization when it is loaded, all of it when it is unloaded."""
+    target = boot(smp=2)
+    prepare(target)
+    gdb = target.attach_gdb()
+    gdb.command(f"watch {watched(target, 0, 4)}")
+    gdb.command("break do_init_module")
+    target.resume(gdb)
+    target.trigger.start_init(1, offset=64)
+    assert "Breakpoint 2, " in gdb.wait_stop()
+    base = "mod->init_layout.base" if target.kernel.version == "6.1" else "mod->mem[MOD_INIT_TEXT].base"
+    address = int(gdb.command(f"output (unsigned long){base}"))
+    gdb.command("delete 2")
+    gdb.command(f"awatch *(char *){address:#x}")
+    gdb.resume()
+    # The notifier's callback comes when the init function is done.
+    target.trigger.finish_init()
+    assert f"KGDB: access watchpoint at {address:#x}, length 1, removed: its memory is freed" in target.kernel_log("KGDB: ")
+    target.expect_armed(1)
+    target.console.run("rmmod kgdb_trigger", check=True)
+    assert f"KGDB: watchpoint at {target.trigger.address():#x}, length 4, removed: its memory is freed" in \
+        target.kernel_log()
+    target.expect_armed(0)
+    # gdb knows nothing of it, and would set its watchpoints again.
+    target.break_in()
+    gdb.wait_stop()
+    assert "Could not insert hardware watchpoint 1" in gdb.command("continue")
+    gdb.command("delete")
+    target.resume(gdb)
     target.expect_armed(0)
 
 

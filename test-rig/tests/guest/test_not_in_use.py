@@ -9,8 +9,11 @@ from the start, is test_early.py.
 
 from __future__ import annotations
 
+import pytest
+
 from conftest import Boot
-from drive import prepare, stop_on_wire
+from drive import prepare, stop_in_gdb, stop_on_wire, watched
+from kgdbrig.build import Kernel
 from kgdbrig.oracle import Oracle
 from kgdbrig.target import Target
 from kgdbrig.trigger import forever, line
@@ -79,3 +82,30 @@ def test_a_driver_comes_and_goes_while_handlers_run(boot: Boot) -> None:
         assert stop_on_wire(target, rsp, "write", size=4, offset=0, value=cpu, cpu=cpu).reason == "watch"
         rsp.send("c")
         target.trigger.finish()
+
+
+def test_by_sysfs(boot: Boot) -> None:
+    """kgdboc set in a running machine."""
+    target = boot(kgdboc="none", smp=2)
+    target.console.run(ON, check=True)
+    prepare(target)
+    gdb = target.attach_gdb()
+    gdb.command(f"watch {watched(target, 0, 4)}")
+    target.resume(gdb)
+    assert "hit Hardware watchpoint 1: " in stop_in_gdb(target, gdb, "write", size=4, offset=0, value=1, cpu=1)
+    gdb.resume()
+    target.trigger.finish()
+
+
+@pytest.mark.one_version
+def test_nothing_is_done_without_parameters(boot: Boot, kernel: Kernel, stock_kernel: Kernel) -> None:
+    """The patched kernel writes the debug registers, and takes #DB and int3, as often as the stock one."""
+    counts = []
+    for booted in (kernel, stock_kernel):
+        entries = [booted.symbol(name) for name in ("asm_exc_debug", "asm_exc_int3")]
+        witness = boot(kernel=booted, kgdboc="none", oracle=True, visits=entries).oracle()
+        counts.append((witness.debug_register_writes(), *map(witness.visits, entries)))
+    ours, stock = counts
+    assert ours == stock
+    writes, debug, int3 = stock
+    assert writes > 0 and debug == 0 and int3 > 0
