@@ -144,3 +144,34 @@ def stops_of_commands(target: Target, rsp: Rsp, *commands: str) -> list[StopRepl
         stops.append(said)
         rsp.send("c")
     return stops
+
+
+def watch(rsp: Rsp, address: int, length: int, kind: int = 2) -> str:
+    """Set a watchpoint; the packet's text behind Z and z."""
+    packet = f"{kind},{address:x},{length}"
+    assert rsp.request(f"Z{packet}") == "OK"
+    return packet
+
+
+def continued(rsp: Rsp) -> StopReply:
+    """Continue to the next stop, whatever its reason."""
+    rsp.send("c")
+    return rsp.wait_stop()
+
+
+def go_on_to(rsp: Rsp, reason: str | None = "watch") -> StopReply:
+    """Continue to the next stop, which has to be for this reason."""
+    said = continued(rsp)
+    assert (said.signal, said.reason) == (5, reason), said.text
+    return said
+
+
+def run_to(target: Target, rsp: Rsp, function: str) -> None:
+    """Continue to a function's first instruction, by a breakpoint that is gone then."""
+    address = target.kernel.symbol(function)
+    assert rsp.request(f"Z0,{address:x},1") == "OK"
+    while (said := continued(rsp)).reason:
+        pass
+    assert said.signal == 5
+    assert rsp.request(f"z0,{address:x},1") == "OK"
+    back_over_int3(rsp, address)
