@@ -72,11 +72,12 @@ def test_break_beside(target: Target, kind: str, place: str) -> None:
     alive(target, gdb)
 
 
+@pytest.mark.parametrize("stop", ["break", "hbreak"])
 @pytest.mark.parametrize("kind", NAMES)
-def test_commands_at_a_stop(target: Target, kind: str) -> None:
+def test_commands_at_a_stop(target: Target, kind: str, stop: str) -> None:
     """What gdb does for its user at a stop hits nothing: it reads, writes, plants breakpoints and runs to them."""
     gdb = target.attach_gdb()
-    gdb.command(f"break {ON_THE_WAY}")
+    gdb.command(f"{stop} {ON_THE_WAY}")
     gdb.command(f"{kind} panic_timeout")
     target.resume(gdb)
     target.console.start(SET.format(7))

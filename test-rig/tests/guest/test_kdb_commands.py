@@ -102,3 +102,29 @@ def test_beside_a_software_breakpoint(target: Target, kind: str) -> None:
     kdb.go()
     target.trigger.finish()
     still_works(target, kdb, op, due)
+
+
+@pytest.mark.parametrize("stop", ["bp", "inst"])
+@pytest.mark.parametrize("kind", ["dataw", "datar"])
+def test_steps_from_a_breakpoint_onto_a_watchpoint(target: Target, kind: str, stop: str) -> None:
+    """ss over the breakpoint's instruction, and on until one of them makes the access: that one is named."""
+    line, op, due = KINDS[kind]
+    at = KINDS[stop][0].replace("write", op)
+    kdb, said = stopped_by(target, at, line, op=op)
+    assert "due to Breakpoint @" in said
+    for _ in range(20):
+        said = kdb.command("ss")
+        if "due to SS trap" not in said:
+            break
+    assert f"due to {due}" in said
+    kdb.go()
+    target.trigger.finish()
+    target.trigger.start(op, size=4, offset=PLACE, value=6 if op == "write" else None)  # type: ignore[arg-type]
+    assert "due to Breakpoint @" in kdb.entered()
+    kdb.go()
+    assert f"due to {due}" in kdb.entered()
+    kdb.command("bc *")
+    kdb.go()
+    target.trigger.finish()
+    target.expect_armed(0)
+    assert target.kernel_log("re-enter") == ""
