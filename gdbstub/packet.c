@@ -2,8 +2,8 @@
 /*
  * Text of the Z and z packets, and of a stop reply's watch field.
  *
- * First on a watchpoint's path: packet -> plan -> watch -> arch -> hit ->
- * stop reply. Pure code: text in, a struct or a reason out.
+ * First on a watchpoint's path: packet -> plan -> table -> slots -> arch ->
+ * hit -> match -> stop reply. Pure code: text in, a struct or a reason out.
  */
 #include "packet.h"
 
