@@ -122,7 +122,7 @@ bool kgdb_hit_resolve(struct pt_regs *regs)
 	access->slots &= access->armed;
 
 	kgdb_table_as_of(hit->generation, candidates);
-	hit->more = kgdb_match(&kgdb_slot_arch->caps, access, specs, candidates,
+	hit->more = kgdb_match(kgdb_slot_arch->caps, access, specs, candidates,
 			       KGDB_WATCH_MAX, &hit->watch);
 	if (hit->watch.type != KGDB_WATCH_SOFTWARE) {
 		kgdb_freed_hit(&hit->watch);

@@ -1,108 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * KUnit tests of KGDB's watchpoints on an architecture that is made up: two
- * slots for data and one for instructions, slots that select bytes and watch
- * for reads alone, and hits before the access.
+ * KUnit tests of KGDB's watchpoints: what the architecture that is made up can
+ * do and this machine cannot.
  */
 #include <linux/ptrace.h>
-#include <linux/string.h>
 
+#include "kunit_made_up.h"
 #include "kunit_steps.h"
-
-#define DATA_SLOTS 2
-#define BREAK_SLOT 2
-
-/* What the made-up hardware has been told */
-static struct {
-	unsigned int reserved;
-	unsigned int refuse;
-	unsigned int stepped_over;
-} made_up;
-
-static const char *check(const struct kgdb_slot_spec *spec)
-{
-	return spec->addr == word(3) ? "there are dragons" : NULL;
-}
-
-static int reserve(unsigned int slot)
-{
-	if (made_up.refuse & BIT(slot))
-		return -ENOSPC;
-	made_up.reserved |= BIT(slot);
-	return 0;
-}
-
-static bool release(unsigned int slot)
-{
-	made_up.reserved &= ~BIT(slot);
-	return true;
-}
-
-static void off(struct pt_regs *regs) { }
-static void on(void) { }
-static void arm(void) { }
-static void forget(unsigned int cpu) { }
-
-static bool apply(const struct kgdb_slot_set *set)
-{
-	return true;
-}
-
-/* The CPUs of this machine have nothing to bring in line */
-static unsigned int applied(void)
-{
-	return kgdb_slots_generation();
-}
-
-static void step_over(struct pt_regs *regs)
-{
-	made_up.stepped_over++;
-}
-
-static const struct kgdb_slot_arch made_up_arch = {
-	.caps = {
-		.watch_slots = DATA_SLOTS,
-		.break_slots = 1,
-		.max_len = 4096,
-		.byte_select = true,
-		.read_slots = true,
-		.hit_before = true,
-	},
-	.check = check,
-	.reserve = reserve,
-	.release = release,
-	.off = off,
-	.on = on,
-	.apply = apply,
-	.applied = applied,
-	.arm = arm,
-	.forget = forget,
-	.step_over = step_over,
-};
-
-static_assert(DATA_SLOTS + 1 <= KGDB_SLOTS_MAX);
-
-static int arch_init(struct kunit *test)
-{
-	int err = claim_table(test);
-
-	if (!err && test->priv) {
-		memset(&made_up, 0, sizeof(made_up));
-		kgdb_slot_arch = &made_up_arch;
-	}
-	return err;
-}
-
-static void arch_exit(struct kunit *test)
-{
-	if (kgdb_slot_arch == &made_up_arch) {
-		remove_all();
-		run();
-		KUNIT_EXPECT_EQ(test, made_up.reserved, 0U);
-		kgdb_slot_arch = &kgdb_arch_slots;
-	}
-	clear_table(test);
-}
 
 /* An odd region within a word is one slot, and so is a whole page */
 static void slots_select_bytes(struct kunit *test)
@@ -149,7 +53,7 @@ static void kinds_are_counted_apart(struct kunit *test)
 	table = armed();
 	expect_slots(test, &table, 3);
 	KUNIT_EXPECT_EQ(test, slot(test, &table, BREAK_ADDR, 1, HBREAK),
-			(unsigned int)BIT(BREAK_SLOT));
+			(unsigned int)BIT(MADE_UP_BREAK_SLOT));
 
 	expect_refused(test, BREAK_ADDR + 4, 4, HBREAK, -ENOSPC,
 		       "needs 1 slot, 0 free: the debugger holds 1");
@@ -162,6 +66,7 @@ static void kinds_are_counted_apart(struct kunit *test)
 
 static void the_architecture_refuses(struct kunit *test)
 {
+	made_up.dragons = word(3);
 	expect_refused(test, word(3), 4, WATCH, -EINVAL, "there are dragons");
 	made_up.refuse = BIT(1);
 	expect_set(test, word(0), 4, WATCH);
@@ -213,8 +118,8 @@ static struct kunit_case arch_cases[] = {
 
 static struct kunit_suite arch_suite = {
 	.name = "kgdb_watchpoint_arch",
-	.init = arch_init,
-	.exit = arch_exit,
+	.init = made_up_init,
+	.exit = made_up_exit,
 	.test_cases = arch_cases,
 };
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * What KUnit tests of KGDB's watchpoints do and look at, on the slots of this
- * machine. No debug register is armed for them.
+ * What KUnit tests of KGDB's watchpoints do and look at. No debug register is
+ * armed for them.
  *
  * The table's functions are called as the debugger calls them, with interrupts
  * off, and one by one: a KUnit expectation that fails allocates memory. In
@@ -36,10 +36,14 @@
 #define AWATCH BP_ACCESS_WATCHPOINT
 #define HBREAK BP_HARDWARE_BREAKPOINT
 
-#define ALL_SLOTS ((unsigned int)BIT(KGDB_SLOTS_MAX) - 1)
-
 /* Memory to watch, eight bytes for each slot and as many too many */
 static u64 watched[KGDB_SLOTS_MAX + 1] __aligned(8);
+
+/* How many slots for data there are, where the test runs */
+static inline unsigned int data_slots(void)
+{
+	return kgdb_slot_arch->caps->watch_slots;
+}
 
 static inline unsigned long word(unsigned int i)
 {
@@ -208,16 +212,16 @@ static inline void expect_same(struct kunit *test, const struct table *before)
 	expect_kept(test, before, &now, before->wanted);
 }
 
-/* Fill all slots with write watchpoints, one each */
+/* Fill all slots for data with write watchpoints, one each */
 static inline struct table fill(struct kunit *test)
 {
 	struct table table;
-	int i;
+	unsigned int i;
 
-	for (i = 0; i < KGDB_SLOTS_MAX; i++)
+	for (i = 0; i < data_slots(); i++)
 		expect_set(test, word(i), sizeof(long), WATCH);
 	table = armed();
-	KUNIT_ASSERT_EQ(test, table.wanted, ALL_SLOTS);
+	KUNIT_ASSERT_EQ(test, table.wanted, (unsigned int)BIT(data_slots()) - 1);
 	return table;
 }
 

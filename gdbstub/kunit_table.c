@@ -1,10 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * KUnit tests of KGDB's watchpoints: setting, removing, refusals, and what stays over a stop.
+ * KUnit tests of KGDB's watchpoints: setting, removing, refusals, and what
+ * stays over a stop. Each runs on the slots of this machine, and on those of
+ * an architecture that is made up.
  */
 #include <linux/limits.h>
 #include <linux/string.h>
 
+#include "kunit_made_up.h"
 #include "kunit_steps.h"
 
 /*
@@ -64,54 +67,6 @@ static void nothing_is_settled_before_the_end(struct kunit *test)
 	expect_slots(test, &before, 0);
 }
 
-static void regions_are_split(struct kunit *test)
-{
-	struct table table;
-
-	expect_set(test, word(0) + 1, 7, AWATCH);
-	table = armed();
-	expect_slots(test, &table, 3);
-	slot(test, &table, word(0) + 1, 1, AWATCH);
-	slot(test, &table, word(0) + 2, 2, AWATCH);
-	slot(test, &table, word(0) + 4, 4, AWATCH);
-
-	expect_removed(test, word(0) + 1, 7, AWATCH);
-	table = armed();
-	expect_slots(test, &table, 0);
-}
-
-static void reads_have_pairs_of_slots(struct kunit *test)
-{
-	struct table table, before;
-
-	expect_set(test, word(0), 3, RWATCH);
-	before = armed();
-	expect_slots(test, &before, 4);
-	slot(test, &before, word(0), 2, WATCH);
-	slot(test, &before, word(0), 2, AWATCH);
-	slot(test, &before, word(0) + 2, 1, WATCH);
-	slot(test, &before, word(0) + 2, 1, AWATCH);
-
-	/* Others on the same bytes find what they need */
-	expect_set(test, word(0), 3, WATCH);
-	expect_set(test, word(0), 2, AWATCH);
-	expect_set(test, word(0) + 2, 1, RWATCH);
-	run();
-	expect_same(test, &before);
-
-	expect_removed(test, word(0), 3, RWATCH);
-	run();
-	expect_same(test, &before);
-
-	expect_removed(test, word(0) + 2, 1, RWATCH);
-	table = armed();
-	expect_slots(test, &table, 3);
-	expect_kept(test, &before, &table,
-		    slot(test, &before, word(0), 2, WATCH) |
-		    slot(test, &before, word(0), 2, AWATCH) |
-		    slot(test, &before, word(0) + 2, 1, WATCH));
-}
-
 /* Breakpoints of different "kind" at one address are one slot */
 static void equal_slots_are_shared(struct kunit *test)
 {
@@ -130,36 +85,6 @@ static void equal_slots_are_shared(struct kunit *test)
 	expect_removed(test, BREAK_ADDR, 4, HBREAK);
 	table = armed();
 	expect_slots(test, &table, 0);
-}
-
-static void overlapping_watchpoints_share_slots(struct kunit *test)
-{
-	struct table both, one;
-
-	expect_set(test, word(0) + 2, 6, WATCH);
-	expect_set(test, word(0) + 4, 5, WATCH);
-	both = armed();
-	expect_slots(test, &both, 3);
-
-	/* The first one leaves the other */
-	expect_removed(test, word(0) + 2, 6, WATCH);
-	one = armed();
-	expect_slots(test, &one, 2);
-	expect_kept(test, &both, &one,
-		    slot(test, &both, word(0) + 4, 4, WATCH) |
-		    slot(test, &both, word(1), 1, WATCH));
-
-	/* And the other one the first */
-	expect_set(test, word(0) + 2, 6, WATCH);
-	both = armed();
-	expect_slots(test, &both, 3);
-	expect_kept(test, &one, &both, one.wanted);
-	expect_removed(test, word(0) + 4, 5, WATCH);
-	one = armed();
-	expect_slots(test, &one, 2);
-	expect_kept(test, &both, &one,
-		    slot(test, &both, word(0) + 2, 2, WATCH) |
-		    slot(test, &both, word(0) + 4, 4, WATCH));
 }
 
 static void types_have_slots_of_their_own(struct kunit *test)
@@ -181,13 +106,13 @@ static void types_have_slots_of_their_own(struct kunit *test)
 static void remove_all_leaves_nothing(struct kunit *test)
 {
 	struct table table;
-	int i;
+	unsigned int i;
 
 	fill(test);
 	remove_all();
 	table = armed();
 	expect_slots(test, &table, 0);
-	for (i = 0; i < KGDB_SLOTS_MAX; i++)
+	for (i = 0; i < data_slots(); i++)
 		KUNIT_EXPECT_EQ(test, remove(word(i), sizeof(long), WATCH),
 				-ENOENT);
 	remove_all();
@@ -202,59 +127,25 @@ static void remove_all_leaves_nothing(struct kunit *test)
 static void one_too_many_is_refused(struct kunit *test)
 {
 	struct table full = fill(test), table;
+	unsigned long more = word(data_slots());
+	char why[64];
 
-	expect_refused(test, word(KGDB_SLOTS_MAX), 4, WATCH, -ENOSPC,
-		       "needs 1 slot, 0 free: the debugger holds 4");
-	expect_refused(test, word(0), sizeof(long), AWATCH, -ENOSPC,
-		       "needs 1 slot, 0 free: the debugger holds 4");
+	scnprintf(why, sizeof(why), "needs 1 slot, 0 free: the debugger holds %u",
+		  data_slots());
+	expect_refused(test, more, 4, WATCH, -ENOSPC, why);
+	expect_refused(test, word(0), sizeof(long), AWATCH, -ENOSPC, why);
 	run();
 	expect_same(test, &full);
 
 	/* It fits as soon as one has gone, and only in its place */
 	expect_removed(test, word(1), sizeof(long), WATCH);
-	expect_set(test, word(KGDB_SLOTS_MAX), 4, WATCH);
+	expect_set(test, more, 4, WATCH);
 	table = armed();
-	KUNIT_EXPECT_EQ(test, table.wanted, ALL_SLOTS);
-	KUNIT_EXPECT_EQ(test, slot(test, &table, word(KGDB_SLOTS_MAX), 4, WATCH),
+	KUNIT_EXPECT_EQ(test, table.wanted, full.wanted);
+	KUNIT_EXPECT_EQ(test, slot(test, &table, more, 4, WATCH),
 			slot(test, &full, word(1), sizeof(long), WATCH));
-	expect_kept(test, &full, &table, ALL_SLOTS &
+	expect_kept(test, &full, &table, full.wanted &
 		    ~slot(test, &full, word(1), sizeof(long), WATCH));
-}
-
-/* What needs several slots gets all of them or none */
-static void refusal_is_as_a_whole(struct kunit *test)
-{
-	struct table before, table;
-
-	expect_refused(test, word(0) + 1, 7, RWATCH, -ENOSPC,
-		       "needs 6 slots, 4 free");
-	expect_refused(test, word(0), 0x1000000, WATCH, -ENOSPC,
-		       sizeof(long) == 8 ? "needs 2097152 slots, 4 free" :
-					   "needs 4194304 slots, 4 free");
-	table = armed();
-	expect_slots(test, &table, 0);
-
-	expect_set(test, word(1), 3, WATCH);
-	before = armed();
-	expect_refused(test, word(2) + 1, 7, WATCH, -ENOSPC,
-		       "needs 3 slots, 2 free: the debugger holds 2");
-	run();
-	expect_same(test, &before);
-
-	/* Slots that are there already are not needed once more */
-	expect_set(test, word(1) - 4, 7, WATCH);
-	table = armed();
-	expect_slots(test, &table, 3);
-	expect_refused(test, word(1) - 4, 11, WATCH, -ENOSPC,
-		       "needs 3 slots, 1 free: the debugger holds 3");
-	run();
-	expect_same(test, &table);
-
-	/* What the refused ones tried for can be had */
-	remove_all();
-	expect_set(test, word(2) + 1, 7, WATCH);
-	table = armed();
-	expect_slots(test, &table, 3);
 }
 
 /* The table ends before its slots do if all entries share one */
@@ -334,14 +225,14 @@ static void refusal_changes_nothing(struct kunit *test)
 static void slots_are_kept_over_a_stop(struct kunit *test)
 {
 	struct table full = fill(test);
-	int round, i;
+	unsigned int round, i;
 
-	for (round = 0; round < KGDB_SLOTS_MAX; round++) {
-		for (i = 0; i < KGDB_SLOTS_MAX; i++)
+	for (round = 0; round < data_slots(); round++) {
+		for (i = 0; i < data_slots(); i++)
 			expect_removed(test, word(i), sizeof(long), WATCH);
 		expect_same(test, &full);
-		for (i = KGDB_SLOTS_MAX; i > 0; i--)
-			expect_set(test, word((i + round) % KGDB_SLOTS_MAX),
+		for (i = data_slots(); i > 0; i--)
+			expect_set(test, word((i + round) % data_slots()),
 				   sizeof(long), WATCH);
 		run();
 		expect_same(test, &full);
@@ -352,25 +243,24 @@ static void slots_are_kept_over_a_stop(struct kunit *test)
 static void slots_stay_when_others_change(struct kunit *test)
 {
 	struct table full = fill(test), table;
-	unsigned int kept;
-	int i;
+	unsigned int kept, i;
 
 	remove_all();
-	expect_set(test, word(KGDB_SLOTS_MAX), 4, AWATCH);
-	for (i = KGDB_SLOTS_MAX - 1; i > 0; i--)
+	expect_set(test, word(data_slots()), 4, AWATCH);
+	for (i = data_slots() - 1; i > 0; i--)
 		expect_set(test, word(i), sizeof(long), WATCH);
 	table = armed();
 	kept = full.wanted & ~slot(test, &full, word(0), sizeof(long), WATCH);
 	expect_kept(test, &full, &table, kept);
-	slot(test, &table, word(KGDB_SLOTS_MAX), 4, AWATCH);
+	slot(test, &table, word(data_slots()), 4, AWATCH);
 	KUNIT_EXPECT_NE(test, table.set.generation, full.set.generation);
 
 	remove_all();
-	expect_set(test, word(2), sizeof(long), WATCH);
+	expect_set(test, word(1), sizeof(long), WATCH);
 	table = armed();
 	expect_slots(test, &table, 1);
 	expect_kept(test, &full, &table,
-		    slot(test, &full, word(2), sizeof(long), WATCH));
+		    slot(test, &full, word(1), sizeof(long), WATCH));
 }
 
 /* Whatever a slot watches has a name of its own, and one that comes back a new one */
@@ -399,7 +289,7 @@ static void ids_are_used_once(struct kunit *test)
 				(unsigned int)BIT(place));
 		KUNIT_EXPECT_GT(test, table.set.slot[place].since, last);
 		last = table.set.slot[place].since;
-		expect_kept(test, &full, &table, ALL_SLOTS & ~BIT(place));
+		expect_kept(test, &full, &table, full.wanted & ~BIT(place));
 		expect_removed(test, word(KGDB_SLOTS_MAX), others[i].len,
 			       others[i].type);
 	}
@@ -411,30 +301,52 @@ static void ids_are_used_once(struct kunit *test)
 	KUNIT_EXPECT_GT(test, table.set.slot[place].since, last);
 }
 
+static const struct machine {
+	const char *name;
+	int (*init)(struct kunit *test);
+	void (*exit)(struct kunit *test);
+} machines[] = {
+	{ "the slots of this machine", claim_table, clear_table },
+	{ "slots that are made up", made_up_init, made_up_exit },
+};
+
+static void describe(const struct machine *machine, char *text)
+{
+	strscpy(text, machine->name, KUNIT_PARAM_DESC_SIZE);
+}
+
+KUNIT_ARRAY_PARAM(machine, machines, describe);
+
+static int table_init(struct kunit *test)
+{
+	return ((const struct machine *)test->param_value)->init(test);
+}
+
+static void table_exit(struct kunit *test)
+{
+	((const struct machine *)test->param_value)->exit(test);
+}
+
 static struct kunit_case table_cases[] = {
-	KUNIT_CASE(insertion_is_idempotent),
-	KUNIT_CASE(removal_takes_the_one_that_is_named),
-	KUNIT_CASE(nothing_is_settled_before_the_end),
-	KUNIT_CASE(regions_are_split),
-	KUNIT_CASE(reads_have_pairs_of_slots),
-	KUNIT_CASE(equal_slots_are_shared),
-	KUNIT_CASE(overlapping_watchpoints_share_slots),
-	KUNIT_CASE(types_have_slots_of_their_own),
-	KUNIT_CASE(remove_all_leaves_nothing),
-	KUNIT_CASE(one_too_many_is_refused),
-	KUNIT_CASE(refusal_is_as_a_whole),
-	KUNIT_CASE(full_table_is_refused),
-	KUNIT_CASE(refusal_changes_nothing),
-	KUNIT_CASE(slots_are_kept_over_a_stop),
-	KUNIT_CASE(slots_stay_when_others_change),
-	KUNIT_CASE(ids_are_used_once),
+	KUNIT_CASE_PARAM(insertion_is_idempotent, machine_gen_params),
+	KUNIT_CASE_PARAM(removal_takes_the_one_that_is_named, machine_gen_params),
+	KUNIT_CASE_PARAM(nothing_is_settled_before_the_end, machine_gen_params),
+	KUNIT_CASE_PARAM(equal_slots_are_shared, machine_gen_params),
+	KUNIT_CASE_PARAM(types_have_slots_of_their_own, machine_gen_params),
+	KUNIT_CASE_PARAM(remove_all_leaves_nothing, machine_gen_params),
+	KUNIT_CASE_PARAM(one_too_many_is_refused, machine_gen_params),
+	KUNIT_CASE_PARAM(full_table_is_refused, machine_gen_params),
+	KUNIT_CASE_PARAM(refusal_changes_nothing, machine_gen_params),
+	KUNIT_CASE_PARAM(slots_are_kept_over_a_stop, machine_gen_params),
+	KUNIT_CASE_PARAM(slots_stay_when_others_change, machine_gen_params),
+	KUNIT_CASE_PARAM(ids_are_used_once, machine_gen_params),
 	{ }
 };
 
 static struct kunit_suite table_suite = {
 	.name = "kgdb_watchpoint_table",
-	.init = claim_table,
-	.exit = clear_table,
+	.init = table_init,
+	.exit = table_exit,
 	.test_cases = table_cases,
 };
 

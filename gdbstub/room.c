@@ -30,7 +30,7 @@ static unsigned int count_kind(const struct kgdb_slot_spec *specs,
 
 	bool execute = type == KGDB_WATCH_EXECUTE;
 
-	if (!kgdb_slot_arch->caps.break_slots)
+	if (!kgdb_slot_arch->caps->break_slots)
 		return count;
 	for (i = 0; i < count; i++)
 		found += execute == (specs[i].type == KGDB_WATCH_EXECUTE);
@@ -83,7 +83,7 @@ static const char *check_watch(const struct kgdb_watch_spec *watch,
 			       struct kgdb_slot_spec *pieces,
 			       unsigned long *count)
 {
-	const char *why = kgdb_plan_slots(&kgdb_slot_arch->caps, watch, pieces,
+	const char *why = kgdb_plan_slots(kgdb_slot_arch->caps, watch, pieces,
 					  KGDB_SLOTS_MAX, count);
 	unsigned long i;
 

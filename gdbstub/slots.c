@@ -40,15 +40,15 @@ static unsigned int generation;
 
 static unsigned int nr_slots(void)
 {
-	return kgdb_slot_arch->caps.watch_slots + kgdb_slot_arch->caps.break_slots;
+	return kgdb_slot_arch->caps->watch_slots + kgdb_slot_arch->caps->break_slots;
 }
 
 /* The slots that can serve this kind, as a bitmap */
 static unsigned long slots_for(enum kgdb_watch_type type)
 {
-	unsigned int watch = kgdb_slot_arch->caps.watch_slots;
+	unsigned int watch = kgdb_slot_arch->caps->watch_slots;
 
-	if (type == KGDB_WATCH_EXECUTE && kgdb_slot_arch->caps.break_slots)
+	if (type == KGDB_WATCH_EXECUTE && kgdb_slot_arch->caps->break_slots)
 		return GENMASK(nr_slots() - 1, watch);
 	return GENMASK(watch - 1, 0);
 }

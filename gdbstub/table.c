@@ -128,7 +128,7 @@ static unsigned int add_specs(const struct kgdb_watch_spec *watch,
 	struct kgdb_slot_spec pieces[KGDB_SLOTS_MAX];
 	unsigned long i, needed;
 
-	kgdb_plan_slots(&kgdb_slot_arch->caps, watch, pieces, KGDB_SLOTS_MAX,
+	kgdb_plan_slots(kgdb_slot_arch->caps, watch, pieces, KGDB_SLOTS_MAX,
 			&needed);
 	for (i = 0; i < needed; i++) {
 		if (!kgdb_slot_specs_have(specs, count, &pieces[i]))

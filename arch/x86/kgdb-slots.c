@@ -352,11 +352,13 @@ static void forget(unsigned int cpu)
 	db->own = 0;
 }
 
+static const struct kgdb_slot_caps caps = {
+	.watch_slots = HBP_NUM,
+	.max_len = sizeof(long),
+};
+
 const struct kgdb_slot_arch kgdb_arch_slots = {
-	.caps = {
-		.watch_slots = HBP_NUM,
-		.max_len = sizeof(long),
-	},
+	.caps = &caps,
 	.check = kgdb_check_slot,
 	.reserve = reserve,
 	.release = release,

@@ -104,8 +104,6 @@ struct kgdb_hit_info {
  * @byte_select: a slot watches any run of bytes within an aligned word of
  *               8 bytes, not only aligned powers of two
  * @read_slots: a slot can watch for reads alone
- * @hit_before: a data slot hits before the access is made, and gdb has to be
- *              told so; a hit that nobody wants is then stepped over
  *
  * The two numbers of slots add up to KGDB_SLOTS_MAX at most. They may be
  * learned when the kernel boots, before the first debugger connects.
@@ -116,7 +114,6 @@ struct kgdb_slot_caps {
 	unsigned long max_len;
 	bool byte_select;
 	bool read_slots;
-	bool hit_before;
 };
 
 /**
@@ -124,7 +121,7 @@ struct kgdb_slot_caps {
  * @caps: what they can do
  */
 struct kgdb_slot_arch {
-	struct kgdb_slot_caps caps;
+	const struct kgdb_slot_caps *caps;
 
 	/**
 	 * @check: can and may the hardware watch this?
@@ -218,8 +215,9 @@ struct kgdb_slot_arch {
 	/**
 	 * @step_over: let the instruction that hit make its access
 	 *
-	 * For a hit that nobody wants to hear of, where @hit_before is set;
-	 * NULL elsewhere.
+	 * For a hit that nobody wants to hear of, where slots hit before the
+	 * access is made; NULL elsewhere. gdb has to be told nothing of that:
+	 * it knows when watchpoints of its architecture hit.
 	 *
 	 * Context: the exception that hit, on this CPU.
 	 */

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""The KUnit suites in the kernel: the pure parts, the table on this machine's slots, instructions."""
+"""The KUnit suites in the kernel: the pure parts, the table on this machine's slots and on others, instructions."""
 
 from __future__ import annotations
 
@@ -13,17 +13,23 @@ from kgdbrig.target import Target
 TABLES = {
     "kgdb_watchpoint_pure": {"parse_break", "plan_slots", "match_access", "format_watch"},
 }
+#: Cases that run on two machines.
+MACHINES = {"the slots of this machine", "slots that are made up"}
+TWICE = {
+    "kgdb_watchpoint_table": {
+        "insertion_is_idempotent", "removal_takes_the_one_that_is_named", "nothing_is_settled_before_the_end",
+        "equal_slots_are_shared", "types_have_slots_of_their_own", "remove_all_leaves_nothing", "one_too_many_is_refused",
+        "full_table_is_refused", "refusal_changes_nothing", "slots_are_kept_over_a_stop", "slots_stay_when_others_change",
+        "ids_are_used_once",
+    },
+}
 SINGLE = {
     "kgdb_watchpoint_x86": {
         "stores", "loads", "not_understood", "addresses", "address_of_this_cpu", "repeated_instruction",
         "nothing_accessed", "probed_instruction",
     },
-    "kgdb_watchpoint_table": {
-        "insertion_is_idempotent", "removal_takes_the_one_that_is_named", "nothing_is_settled_before_the_end",
-        "regions_are_split", "reads_have_pairs_of_slots", "equal_slots_are_shared", "overlapping_watchpoints_share_slots",
-        "types_have_slots_of_their_own", "remove_all_leaves_nothing", "one_too_many_is_refused", "refusal_is_as_a_whole",
-        "full_table_is_refused", "refusal_changes_nothing", "slots_are_kept_over_a_stop", "slots_stay_when_others_change",
-        "ids_are_used_once",
+    "kgdb_watchpoint_pieces": {
+        "regions_are_split", "reads_have_pairs_of_slots", "overlapping_watchpoints_share_slots", "refusal_is_as_a_whole",
     },
     "kgdb_watchpoint_hit": {
         "hits_are_reported", "no_hit_no_reason", "the_address_is_that_of_the_piece", "writes_are_not_reads",
@@ -45,7 +51,7 @@ def expect_passed(target: Target) -> None:
     log = target.kernel_log()
     suites = ktap.parse(log)
     cases = {suite.name: {case.name for case in suite.children} for suite in suites.values()}
-    assert cases == {name: TABLES.get(name, set()) | SINGLE.get(name, set()) for name in TABLES.keys() | SINGLE.keys()}
+    assert cases == TABLES | TWICE | SINGLE
 
     leaves = [leaf for suite in suites.values() for leaf in suite.leaves()]
     assert [name for name, result in leaves if not result.passed] == [], log
@@ -54,6 +60,8 @@ def expect_passed(target: Target) -> None:
     for name, tables in TABLES.items():
         rows = {case.name: len(case.children) for case in suites[name].children}
         assert all(rows[table] >= 10 for table in tables), "a table has lost its rows"
+    for name in TWICE:
+        assert all({row.name for row in case.children} == MACHINES for case in suites[name].children)
     for word in ("WARNING", "BUG:", "Oops"):
         assert word not in log, log
 
