@@ -69,7 +69,8 @@ static bool find_slot(struct slot_search *search)
  * A probed instruction is executed out of line, in memory that gdb has no
  * symbols for.
  *
- * Context: the debugger.
+ * Context: the debugger or #DB, interrupts off. Another CPU may set and remove
+ * probes meanwhile: two answers need not agree.
  * Return: where the instruction at @ip has been copied from if it is in a
  * kprobe's out-of-line slot, else @ip.
  */

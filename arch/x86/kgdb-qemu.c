@@ -41,23 +41,17 @@
 
 #include "kgdb-qemu.h"
 
-/* Where the copy begins of an instruction that a kprobe executes out of line */
-static unsigned long probed_copy(unsigned long ip)
-{
-	unsigned long moved = kgdb_probed_ip(ip) - ip;
-
-	while (kgdb_probed_ip(ip - 1) == ip - 1 + moved)
-		ip--;
-	return ip;
-}
-
 /* Where the instructions begin that lead to @ip, or 0 */
 static unsigned long code_before(unsigned long ip)
 {
-	unsigned long size, offset;
+	/* Asked once: another CPU may remove the probe meanwhile */
+	unsigned long moved = kgdb_probed_ip(ip) - ip, size, offset;
 
-	if (kgdb_probed_ip(ip) != ip)
-		return probed_copy(ip);
+	if (moved) {
+		while (kgdb_probed_ip(ip - 1) == ip - 1 + moved)
+			ip--;
+		return ip;
+	}
 	if (kallsyms_lookup_size_offset(ip - 1, &size, &offset))
 		return ip - 1 - offset;
 	return 0;
@@ -456,6 +450,7 @@ static unsigned long length(const struct arch_hw_breakpoint *hw)
 		return 8;
 	}
 }
+NOKPROBE_SYMBOL(length);
 
 static bool would_hit(const struct kgdb_hit_info *info,
 		      const struct arch_hw_breakpoint *hw)
@@ -465,6 +460,7 @@ static bool would_hit(const struct kgdb_hit_info *info,
 		return false;
 	return kgdb_overlaps(info->addr, info->len, (void *)hw->address, length(hw));
 }
+NOKPROBE_SYMBOL(would_hit);
 
 /**
  * kgdb_quirk_step_done() - report what a single step would have hit
