@@ -340,13 +340,13 @@ class Kbuild:
         """Build the out-of-tree module in `directory` against this kernel."""
         self._run("building the guest's trigger module", self._command(f"M={directory}", "modules"), self._environment)
 
-    def make(self, *targets: str) -> subprocess.CompletedProcess[str]:
-        """Build single targets; their output, and whether it worked, is the caller's to judge."""
-        return subprocess.run(self._command("--keep-going", *targets), env=self._environment, stdin=subprocess.DEVNULL,
+    def make(self, *targets: str, jobs: int | None = None) -> subprocess.CompletedProcess[str]:
+        """Build single targets, `jobs` at a time; their output, and whether it worked, is the caller's to judge."""
+        return subprocess.run(self._command("--keep-going", *targets, jobs=jobs), env=self._environment, stdin=subprocess.DEVNULL,
                               stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors="replace", check=False)
 
-    def _command(self, *targets: str) -> list[str]:
-        return ["make", f"-j{len(os.sched_getaffinity(0))}", f"--directory={self._tree}", f"O={self._objects}",
+    def _command(self, *targets: str, jobs: int | None = None) -> list[str]:
+        return ["make", f"-j{jobs or len(os.sched_getaffinity(0))}", f"--directory={self._tree}", f"O={self._objects}",
                 *self._variables, *targets]
 
     def _run(self, what: str, command: list[str], environment: dict[str, str]) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from kgdbrig.check import diagnostics, patches
+from kgdbrig.check import bench, diagnostics, patches
 
 PATCH = """\
 From 0 Mon Sep 17 00:00:00 2001
@@ -44,6 +44,14 @@ def test_only_new_messages_count() -> None:
              "include/h.h:5:1: warning: everywhere\ninclude/h.h:5:1: warning: everywhere\n")
     assert diagnostics.new_messages(before, after, ["kernel/a.c", "kernel/b.c"]) == [
         "kernel/a.c:40:3: warning: old", "kernel/b.c:1:1: error: new"]
+
+
+def test_an_object_that_two_makes_compile_is_named() -> None:
+    """At the same time, they would write the same files: what one of them reads may be half written."""
+    once = "  CC      arch/x86/kernel/kgdb.o\n  AS      arch/x86/power/asm.o\n"
+    assert bench.compiled_twice(once) == ""
+    assert bench.compiled_twice(f"{once}  CC      arch/x86/kernel/kgdb.o\n").startswith(
+        "error: two makes compile arch/x86/kernel/kgdb.o: ")
 
 
 def test_patterns_of_maintainers() -> None:
