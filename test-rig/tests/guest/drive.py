@@ -24,6 +24,17 @@ def prepare(target: Target) -> None:
     target.trigger.address()
 
 
+def settle(target: Target) -> None:
+    """Wait until the kernel needs no answer from each CPU any more: for a test that holds one while another runs.
+
+    About a second after it has booted, the kernel changes from the clock that it has used so far, "tsc-early", to its
+    last one, and has all CPUs stop for that (stop_machine()). By then it has also freed what prepare() leaves to
+    be freed, for which it flushes their TLBs.
+    """
+    clock = "/sys/devices/system/clocksource/clocksource0/current_clocksource"
+    target.console.run(f"while grep -q early {clock}; do sleep 0.1; done", check=True)
+
+
 def top_of_stack(target: Target) -> int:
     """The per-CPU variable with the top of the task's stack: what to add __per_cpu_offset to."""
     if target.kernel.version == "6.12":     # a field of struct pcpu_hot, behind current_task and two ints

@@ -187,8 +187,6 @@ def test_the_way_out_of_a_round_up(boot: Boot, stride: Stride, change: Change) -
     with bench(boot) as it:
         turns = Turns(it, change)
         access = it.target.symbol("trigger_perform")
-        # For that, nobody has to say how long the handler took, on a way of its own.
-        it.target.console.run("echo 1000000000000 > /sys/kernel/debug/x86/nmi_longest_ns", check=True)
 
         def begin() -> int:
             it.arm(access)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import contextlib
 
 from conftest import Boot
-from drive import back_over_int3, prepare
+from drive import back_over_int3, prepare, settle
 from kgdbrig.console import BREAK_IN
 from kgdbrig.errors import RigTimeout
 from kgdbrig.rsp import Rsp
@@ -34,6 +34,7 @@ def shared(boot: Boot, *, parallel: bool = False) -> tuple[Target, Rsp]:
     target = boot(smp=2, append="kgdbcon printk.devkmsg=on isolcpus=1 irqaffinity=0 tsc=nowatchdog",
                   parallel=parallel)
     prepare(target)
+    settle(target)
     # The shell and what it runs: another CPU may stand still, and it would have to let go of them.
     target.console.run("taskset -p 1 $$", check=True)
     target.console.run("echo N > /sys/class/tty/ttyS0/console", check=True)

@@ -20,7 +20,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
 from conftest import Boot
-from drive import DEAD, prepare, stop_on_wire
+from drive import DEAD, prepare, settle, stop_on_wire
 from kgdbrig.endurance import complaints
 from kgdbrig.rsp import StopReply
 from kgdbrig.stepper import Stepper
@@ -223,9 +223,12 @@ def bench(boot: Boot, *watched: Watch, hypervisor: bool = False) -> Iterator[Ben
     """A booted one, with these set one after another, in slots that follow each other."""
     target = boot(smp=2, append=f"isolcpus={CPU} irqaffinity={MASTER}", hypervisor=hypervisor)
     prepare(target)
+    # An NMI handler that takes longer than any before, as each does that is stepped, goes a way of its own to say so.
+    target.console.run("echo 1000000000000 > /sys/kernel/debug/x86/nmi_longest_ns", check=True)
     if target.kernel.arch == "i386":
         # Its clock, which NMI reads, takes another way from when the TSC, of 1 GHz, has more than 32 bits.
         target.console.run("until [ $(cut -d. -f1 /proc/uptime) -gt 4 ]; do sleep 1; done", check=True)
+    settle(target)
     with Stepper(target.machine) as stepper:
         stepper.go()
         it = Bench(target, stepper)
