@@ -16,6 +16,7 @@
 #include <linux/panic.h>
 #include <linux/percpu.h>
 #include <linux/printk.h>
+#include <linux/smp.h>
 
 #include "freed.h"
 #include "match.h"
@@ -67,7 +68,9 @@ void kgdb_hit_record(const struct kgdb_hit_info *info)
 	struct kgdb_hit *hit = this_cpu_ptr(&kgdb_hit);
 
 	if (panics_alone()) {
-		pr_warn_once("KGDB: the panic waits for no debugger: hits are not reported any more\n");
+		/* Of what other CPUs say, printk() keeps nothing by now */
+		if (atomic_read(&panic_cpu) == raw_smp_processor_id())
+			pr_warn_once("KGDB: the panic waits for no debugger: hits are not reported any more\n");
 		return;
 	}
 	hit->since[info->slot] = info->since;

@@ -141,8 +141,12 @@ class Target:
 
     def press_break(self) -> None:
         """Have the kernel enter KGDB by SysRq-g from its console's interrupt, whatever the shell does; QEMU only."""
+        self.press_sysrq("g")
+
+    def press_sysrq(self, key: str) -> None:
+        """Press SysRq and a key on the console, which the kernel serves in that interrupt; QEMU only."""
         self.machine.qmp().command("chardev-send-break", id="console")
-        self.console.press("g")
+        self.console.press(key)
 
     def back(self, timeout: float = 30) -> None:
         """Wait until the shell that broke in is at its prompt again."""

@@ -8,11 +8,15 @@ from collections.abc import Callable
 import pytest
 
 from conftest import Boot
+from drive import prepare, settle
+from kgdbrig.stepper import Stepper
 from kgdbrig.target import Target
+from windows import CPU, MASTER, Bench, Watch
 
 CPUS = 2
 
 #: What the debugger says on the console.
+DROPS_HITS = "KGDB: the panic waits for no debugger: hits are not reported any more"
 LET_GO = "KGDB: The system goes down: the debugger has let it go, without breakpoints"
 #: What the kernel says last, by command.
 LAST = {"reboot": "reboot: Restarting system", "poweroff": "reboot: Power down", "halt": "reboot: System halted"}
@@ -140,6 +144,30 @@ def test_a_panic_that_waits_for_nobody(boot: Boot) -> None:
     mark = target.tap.mark()
     target.console.start("echo c > /proc/sysrq-trigger")
     said = str(target.console.expect("(?s).*?Rebooting in 1 seconds", 60)[0])
-    assert said.count("KGDB: the panic waits for no debugger: hits are not reported any more") == 1, said
+    assert said.count(DROPS_HITS) == 1, said
     assert target.machine.wait(60) == 0
     assert not [packet for packet in target.tap.since(mark) if packet.data.startswith(b"T")]
+
+
+def test_a_panic_while_another_cpu_still_hits(boot: Boot) -> None:
+    """printk() drops what that CPU says; the one that panics says it none the less, when it hits."""
+    target = boot(smp=CPUS, append=f"isolcpus={CPU} irqaffinity={MASTER}")
+    prepare(target)
+    settle(target)
+    target.console.run("echo 60 > /proc/sys/kernel/panic", check=True)
+    with Stepper(target.machine) as stepper:
+        stepper.go()
+        it = Bench(target, stepper)
+        others = Watch(0)
+        it.set(add=[others, Watch(it.symbol("oops_in_progress") - it.base)])
+        it.arm(target.symbol("trigger_perform"))
+        it.start_store(others)
+        it.arrive()
+        # CPU 0 has panic_cpu, and is about to write what is watched.
+        target.press_sysrq("c")
+        stepper.run_to(it.symbol("bust_spinlocks"), cpu=MASTER)
+        # CPU 1 stores, and nobody stops it.
+        stepper.run_to(stepper.on_stack(CPU), cpu=CPU)
+        stepper.go()
+        said = str(target.console.expect("(?s).*?Rebooting in 60 seconds", 60)[0])
+        assert said.count(DROPS_HITS) == 1, said
