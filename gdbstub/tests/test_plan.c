@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * Tests of plan.c: a plan is that of the table, and is right and as short as the
- * oracle's for every kind of watchpoint, with any room.
+ * oracle's for every kind of watchpoint, with any room. Where slots select bytes,
+ * it is as short as can be.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -116,9 +117,66 @@ static void plan_far_and_wide(void)
 	}
 }
 
+/* Slots that select bytes, and hold whole words up to a page: arm64's */
+static const struct kgdb_slot_caps byte_caps = {
+	.watch_slots = 4,
+	.max_len = 4096,
+	.byte_select = true,
+};
+
+static bool byte_slot_holds(unsigned long addr, unsigned long len)
+{
+	if (addr / 8 == (addr + len - 1) / 8)
+		return true;
+	return !(len & (len - 1)) && !(addr % len) && len <= byte_caps.max_len;
+}
+
+/* The fewest such slots for a region, by trying all ways to part it */
+static unsigned long fewest_byte_slots(unsigned long addr, unsigned int len)
+{
+	unsigned long fewest[64] = { 0 };
+	unsigned int end, begin;
+
+	for (end = 1; end <= len; end++) {
+		fewest[end] = ~0UL;
+		for (begin = 0; begin < end; begin++) {
+			if (byte_slot_holds(addr + begin, end - begin) &&
+			    fewest[begin] + 1 < fewest[end])
+				fewest[end] = fewest[begin] + 1;
+		}
+	}
+	return fewest[len];
+}
+
+/* Each slot can be, they follow each other without a gap, and no fewer would do */
+static void plan_bytes(void)
+{
+	struct kgdb_slot_spec slots[64];
+	struct kgdb_watch_spec watch;
+	unsigned long offset, count, at, i, fewest;
+
+	watch.type = KGDB_WATCH_WRITE;
+	for (offset = 0; offset < 64; offset++) {
+		for (watch.len = 1; watch.len < 64; watch.len++) {
+			watch.addr = 0x1000 + offset;
+			kgdb_plan_slots(&byte_caps, &watch, slots, ARRAY_SIZE(slots), &count);
+			fewest = fewest_byte_slots(watch.addr, watch.len);
+			check(count == fewest, show_watch(&watch), show_count(NULL, fewest),
+			      show_count(NULL, count));
+			for (i = 0, at = watch.addr; i < count; at += slots[i++].len)
+				check(slots[i].addr == at && byte_slot_holds(at, slots[i].len),
+				      show_watch(&watch), "a slot that can be, behind the last",
+				      show_region(slots[i].type, slots[i].addr, slots[i].len));
+			check(at == watch.addr + watch.len, show_watch(&watch), "all of it",
+			      show_region(watch.type, watch.addr, at - watch.addr));
+		}
+	}
+}
+
 const struct test plan_tests[] = {
 	TEST(plan_table),
 	TEST(plan_everything),
 	TEST(plan_far_and_wide),
+	TEST(plan_bytes),
 	{ }
 };
