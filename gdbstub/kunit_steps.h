@@ -257,12 +257,20 @@ static inline int perf_can_have(void)
 	return count;
 }
 
+/* All there are: this machine's, of which perf knows, for data */
+static inline int slots_of_perf(void)
+{
+	return kgdb_arch_slots.caps->watch_slots;
+}
+
 /* Marks the table as the test's to clean up */
 static char claimed;
 
 static inline int claim_table(struct kunit *test)
 {
-	if (kgdb_connected || look().wanted || perf_can_have() != KGDB_SLOTS_MAX)
+	/* The rows of a table of parameters have one struct kunit */
+	test->priv = NULL;
+	if (kgdb_connected || look().wanted || perf_can_have() != slots_of_perf())
 		kunit_skip(test, "the hardware slots are in use");
 
 	test->priv = &claimed;
@@ -277,7 +285,7 @@ static inline void clear_table(struct kunit *test)
 
 	kgdb_watch_exit();
 	KUNIT_EXPECT_EQ(test, look().wanted, 0U);
-	KUNIT_EXPECT_EQ(test, perf_can_have(), KGDB_SLOTS_MAX);
+	KUNIT_EXPECT_EQ(test, perf_can_have(), slots_of_perf());
 }
 
 #endif /* _KGDB_WATCH_KUNIT_STEPS_H */
