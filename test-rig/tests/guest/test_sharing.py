@@ -22,6 +22,9 @@ from kgdbrig.wait import Deadline
 INSERT = "insmod /lib/modules/$(uname -r)/data_breakpoint.ko ksym=panic_timeout"
 REMOVE = "rmmod data_breakpoint"
 TOUCH = "echo 3 > /proc/sys/kernel/panic"
+#: What gives slots back that the debugger could not.
+WORK = "release_later"
+TRACING = "/sys/kernel/tracing"
 SAMPLE_SAW_IT = "panic_timeout value is changed"
 
 
@@ -104,6 +107,7 @@ def test_a_register_that_perf_holds_is_no_reason_to_stop(shared: Target) -> None
 
 def test_a_slot_that_was_in_use_goes_back_later(shared: Target) -> None:
     """The machine was stopped in perf's accounting as a watchpoint was removed: perf gets its slot without another stop."""
+    shared.console.run(f"echo {WORK} > {TRACING}/set_ftrace_filter; echo function > {TRACING}/current_tracer", check=True)
     rsp = shared.attach_rsp()
     set_and_go_on(shared, rsp, 0)
     entry = shared.kernel.symbol("__reserve_bp_slot")
@@ -123,6 +127,8 @@ def test_a_slot_that_was_in_use_goes_back_later(shared: Target) -> None:
         for number in range(4):
             events.enter_context(perf_event(shared, shared.trigger.address(64 * number)))
     assert not [packet for packet in shared.tap.since(mark) if packet.data.startswith(b"T")]
+    # Nobody needs it for a slot that the debugger could give back.
+    assert int(shared.console.run(f"grep -c ' {WORK} <-' {TRACING}/trace")) >= 1
 
 
 def perf_event(target: Target, address: int) -> PerfEvent:
