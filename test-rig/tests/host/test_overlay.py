@@ -78,13 +78,13 @@ class Place:
         return Source(version="6.12", linux="6.12", identity=identity, digest="d", name="n", directory=self.pristine,
                       cached=self.cached)
 
-    def patches(self, **patches: str) -> None:
-        """Make these the only hooks, in this order."""
+    def patches(self, part: str = "fixes", **patches: str) -> None:
+        """Make these the only hooks, in this order, and of one part of the series."""
         directory = self.repository / "kernel-patches"
         for old in directory.rglob("*.patch"):
             old.unlink()
         (directory / "series").write_text("# the order\n" +
-                                          "".join(f"fixes {name}.patch # a note\n" for name in patches))
+                                          "".join(f"{part} {name}.patch # a note\n" for name in patches))
         (directory / "common").mkdir(exist_ok=True)
         for name, content in patches.items():
             (directory / f"common/{name}.patch").write_text(content)
@@ -196,10 +196,20 @@ def test_a_file_the_tree_has_already_is_refused(place: Place) -> None:
         place.apply()
 
 
-def test_a_patch_of_an_overlay_file_is_refused(place: Place) -> None:
-    place.patches(one="--- /dev/null\n+++ b/include/linux/k.h\n@@ -0,0 +1 @@\n+x\n")
+@pytest.mark.parametrize("part", ["fixes", "feature"])
+def test_a_patch_of_an_overlay_file_is_refused(place: Place, part: str) -> None:
+    """The file is of the feature: it is changed where it is."""
+    place.patches(part, one="--- /dev/null\n+++ b/include/linux/k.h\n@@ -0,0 +1 @@\n+x\n")
     with pytest.raises(OverlayError, match="one.patch patches include/linux/k.h"):
         place.apply()
+
+
+def test_a_later_part_patches_what_an_earlier_one_brings(place: Place) -> None:
+    place.patches("kdb", one="--- a/include/linux/k.h\n+++ b/include/linux/k.h\n@@ -1 +1,2 @@\n h\n+of kdb\n")
+    (place.repository / "gdbstub/include/linux/k.h").write_text("h\n")
+    assert place.apply()["include/linux/k.h"][0] == "h\nof kdb\n"
+    overlay.apply(place.source(), overlay.load("6.12", place.repository, upto="feature"), place.tree, None)
+    assert snapshot(place.tree)["include/linux/k.h"][0] == "h\n"
 
 
 @pytest.mark.parametrize("name", ["/etc/passwd", "../outside"])
