@@ -112,6 +112,7 @@ static void release_later(struct work_struct *work)
 
 static void queue_release_work(struct irq_work *work)
 {
+	/* One that waits for its next try has not long to wait */
 	schedule_delayed_work(&release_work, 0);
 }
 
@@ -124,7 +125,7 @@ static struct irq_work release_kick = IRQ_WORK_INIT(queue_release_work);
  * Slots that nobody watches with are given back to perf. All CPUs that are held
  * apply what is settled before they run. One that did not stop may have such a
  * slot armed, and perf may have been stopped in the middle of its accounting:
- * then that is left to a work item.
+ * in these two cases a work item gives them back.
  *
  * Context: master CPU about to leave the debugger.
  */

@@ -38,9 +38,9 @@ static bool has_slot(const struct match *match, unsigned int slots,
 }
 
 /*
- * The processor reports all slots that an access matches, some emulators only
- * the first. What else was hit follows from the instruction, if that is known
- * and agrees with the hardware: it may be another one that led here.
+ * Not all hardware names each slot that an access matches. Where the
+ * architecture knows the access, what else was hit follows from that, if it
+ * agrees with the slots that are named: another access may have led here.
  */
 static void add_accessed(struct match *match)
 {

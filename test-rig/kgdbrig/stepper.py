@@ -159,7 +159,7 @@ class Stepper:
         return pc
 
     def set_debug_register(self, cpu: int, number: int, value: int) -> None:
-        """Have a CPU write DR0 to DR3, or DR7 (Intel SDM vol. 2B, "MOV - Move to/from Debug Registers"), from RAX."""
+        """Have a CPU write DR0 to DR3, or DR7 (Intel SDM vol. 2B, "MOV - Move to/from Debug Registers"), from EAX or RAX."""
         self.execute(cpu, bytes([0x0f, 0x23, 0xc0 | number << 3]), value)
 
     def call(self, cpu: int, function: int) -> None:
@@ -174,7 +174,7 @@ class Stepper:
         That is a place with nothing below the stack pointer that is in use, as anywhere in the kernel.
         """
         saved = {name: self.register(cpu, name) for name in self._numbers}
-        # call *%rax
+        # call *%rax; on i386, call *%eax
         code = bytes([0xff, 0xd0])
         if (pc := self.execute(cpu, code, function)) != function:
             raise RigError(f"a call of {function:#x} has led CPU {cpu} to {pc:#x}")

@@ -28,7 +28,10 @@ def test_includes_go_one_way() -> None:
 
 
 def test_nobody_uses_whoever_uses_him() -> None:
-    """The list itself has no circle, down to the architecture and up by the one call included."""
+    """The list itself has no circle, nor with the calls down that go by struct kgdb_slot_arch.
+
+    Only kgdb_hit_record() goes up again, as <linux/kgdb_slots.h> says.
+    """
     assert not direction.circles(direction.USES)
     assert not direction.circles({**direction.USES, "slots": direction.USES["slots"] | {"kgdb-slots"}})
     assert direction.circles({**direction.USES, "kgdb-state": {"kgdb-qemu"}}) in (
