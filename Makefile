@@ -99,7 +99,7 @@ check: deps ## count their lines, run checkpatch, sparse, W=1 and builds in many
 
 clean: ## remove what a run leaves in the checkout
 	@find . -path ./.git -prune -o -name __pycache__ -type d -exec rm -rf {} +
-	@rm -rf .pytest_cache .mypy_cache
+	@rm -rf .pytest_cache test-rig/.mypy_cache
 
 clean-cache: ## remove built kernels, unpacked sources and objects from the cache
 	@$(RIG) clean-cache

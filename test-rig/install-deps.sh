@@ -37,6 +37,7 @@ packages="
 	linux-source-6.12
 	lz4
 	mtools
+	mypy
 	openssl
 	patch
 	perl

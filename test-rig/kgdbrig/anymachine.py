@@ -142,6 +142,10 @@ class AnyMachine(abc.ABC):
         """QEMU's monitor; RigError on any other machine."""
         raise RigError(f"{self.name} has no QMP monitor: what asks for it needs a machine of QEMU's")
 
+    def stub(self) -> Path:
+        """The socket of QEMU's own gdb stub; RigError on any other machine."""
+        raise RigError(f"{self.name} has no gdb stub: what asks for it needs a machine of QEMU's")
+
     def save(self, state: Path) -> None:
         """Write the guest's state to a file; RigError on a machine that is not QEMU's."""
         raise RigError(f"the rig does not save the state of a guest in {self.name}: boot it again ({state} is not made)")

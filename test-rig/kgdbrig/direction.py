@@ -106,7 +106,8 @@ def _symbols(path: Path) -> tuple[set[str], set[str]]:
         raise MissingDependency("binutils") from error
     except subprocess.CalledProcessError as error:
         raise RigError(f"{path} is no object: {error.stderr.strip()}") from error
-    defined, needed = set(), set()
+    defined: set[str] = set()
+    needed: set[str] = set()
     for kind, symbol in re.findall(r"^[0-9a-f ]+ (\w) (\S+)$", said, re.MULTILINE):
         (needed if kind == "U" else defined).add(symbol)
     return defined, needed

@@ -36,11 +36,12 @@ def debug(kernel: Kernel, *, kind: str = "qemu", smp: int = 1, append: str = "",
         # Ctrl-C is gdb's: a handler, unlike SIG_IGN, does not pass on to it.
         before = signal.signal(signal.SIGINT, lambda _number, _frame: None)
         try:
-            return subprocess.run(
+            status = subprocess.run(
                 [gdb, "-q", "-iex", f"add-auto-load-safe-path {kernel.directory}", "-x", str(paths.GDBINIT),
                  "-ex", f"kgdb-connect {machine.kgdb}", str(kernel.vmlinux)], check=False).returncode
         finally:
             signal.signal(signal.SIGINT, before)
+    return status
 
 
 def _break_in(console: Console, boot_seconds: float) -> None:

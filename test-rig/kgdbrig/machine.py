@@ -147,6 +147,9 @@ class Machine(AnyMachine):
         self.qmp().migrate("migrate", f"exec:cat > {shlex.quote(str(written))}")
         written.rename(state)
 
+    def stub(self) -> Path:
+        return self.qemu_gdb
+
     def qmp(self) -> Qmp:
         """The machine's own connection to the monitor (the monitor socket stays free for others)."""
         if self._qmp is None:

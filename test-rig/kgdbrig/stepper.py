@@ -17,8 +17,8 @@ from dataclasses import dataclass
 from types import TracebackType
 
 from kgdbrig import arches
+from kgdbrig.anymachine import AnyMachine
 from kgdbrig.errors import RigError
-from kgdbrig.machine import Machine
 from kgdbrig.rsp import Rsp, StopReply
 
 _STOP_SECONDS = 60.0
@@ -52,14 +52,14 @@ class Stepper:
     again at the end.
     """
 
-    def __init__(self, machine: Machine) -> None:
+    def __init__(self, machine: AnyMachine) -> None:
         arch = machine.kernel.arch
         if arch not in _REGISTERS:
             raise RigError(f"a stepper knows the registers of {' and '.join(_REGISTERS)}, not of {arch}")
         self._numbers = _REGISTERS[arch]
         #: Bytes of a register and of a pointer.
         self.pointer = arches.find(arch).pointer
-        self._rsp = Rsp(machine.qemu_gdb)
+        self._rsp = Rsp(machine.stub())
         self._rsp.synchronize()
         # It answers 'p' to those only who have asked for the description of its registers.
         self._rsp.request("qXfer:features:read:target.xml:0,40")

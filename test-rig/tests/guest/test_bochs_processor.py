@@ -85,8 +85,8 @@ def test_unaligned_accesses(target: Target, size: int) -> None:
     """One watched byte, and accesses at every offset around it: a stop for those that touch it, and for no other."""
     rsp = attach(target, (4, HERE, 1))
     offsets = range(HERE - size - 1, HERE + 3)
-    lines = [line(op, size=size, offset=offset, value=value) for offset in offsets
-             for op, value in (("read", None), ("write", offset))]
+    lines = [each for offset in offsets for each in (line("read", size=size, offset=offset),
+                                                     line("write", size=size, offset=offset, value=offset))]
     touching = 2 * size
     # One command's length is limited.
     said = [each for at in range(0, len(lines), 8) for each in heard(target, rsp, *lines[at:at + 8])]

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from conftest import Boot
 from drive import go_on_wire, prepare, set_and_go_on, stop_on_wire
+from kgdbrig.trigger import Op
 
 HERE = 64
 
@@ -16,8 +17,9 @@ def test_each_cpu(boot: Boot) -> None:
     rsp = target.attach_rsp()
     set_and_go_on(target, rsp, f"Z4,{address:x},4")
     target.expect_armed(1)
+    ops: dict[Op, int | None] = {"write": 1, "rmw": 1, "read": None}
     for cpu in (0, 1, 0, 1):
-        for op, value in (("write", 1), ("rmw", 1), ("read", None)):
+        for op, value in ops.items():
             said = stop_on_wire(target, rsp, op, size=4, offset=HERE, value=value, cpu=cpu)
             assert (said.reason, said.address) == ("awatch", address), (cpu, op)
             name = bytes.fromhex(rsp.request(f"qThreadExtraInfo,{said.thread}")).rstrip(b"\0").decode()

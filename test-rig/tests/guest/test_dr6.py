@@ -99,13 +99,16 @@ def test_a_step_with_them(boot: Boot, hypervisor: bool) -> None:
     target.expect_armed(4)
     here, there = target.trigger.address(HERE), target.trigger.address(THERE)
     write, access, other = hit(target, here, "w"), hit(target, here, "rw"), hit(target, there, "w")
-    for dr6, expected in ((0, []),
-                          (other, [("watch", THERE)]),
-                          (access, [("rwatch", HERE)]),
-                          (access | other, [("rwatch", HERE), ("watch", THERE)]),
-                          (write | access, []),
-                          # Of an instruction: that of the next one, which is executed first.
-                          (hit(target, start, "x"), [])):
+    rows: list[tuple[int, list[tuple[str | None, int | None]]]] = [
+        (0, []),
+        (other, [("watch", THERE)]),
+        (access, [("rwatch", HERE)]),
+        (access | other, [("rwatch", HERE), ("watch", THERE)]),
+        (write | access, []),
+        # Of an instruction: that of the next one, which is executed first.
+        (hit(target, start, "x"), []),
+    ]
+    for dr6, expected in rows:
         stops = [step_over(target, rsp, DR6_STEP | dr6)]
         for _ in expected[1:]:
             # What is still to be said of the first access comes before the second step.

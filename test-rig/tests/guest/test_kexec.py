@@ -52,7 +52,7 @@ def by_kdb(target: Target, variable: str) -> None:
 
 
 #: Who watches WRITTEN, and in how many debug registers.
-ARMED = {by_nobody: 0, by_gdb: 1, by_a_gdb_that_died: 1, by_kdb: 1}
+ARMED: dict[Callable[[Target, str], None], int] = {by_nobody: 0, by_gdb: 1, by_a_gdb_that_died: 1, by_kdb: 1}
 
 
 @pytest.fixture(params=list(ARMED))
@@ -80,7 +80,7 @@ def loaded(boot: Boot, way: str) -> Target:
 @contextlib.contextmanager
 def stops_at_its_start(target: Target) -> Iterator[Rsp]:
     """The machine stops as the next kernel comes to start_kernel(), which is where this one's is."""
-    with Rsp(target.machine.qemu_gdb) as qemu:
+    with Rsp(target.machine.stub()) as qemu:
         qemu.synchronize()
         assert qemu.request(f"Z1,{target.kernel.symbol('start_kernel'):x},1") == "OK"
         qemu.send("c")

@@ -157,9 +157,9 @@ def dangerous(target: Target, rsp: Rsp) -> list[tuple[str, str]]:
     registers = target.machine.qmp().hmp("info registers")
     table = {}
     for name in ("GDT", "IDT", "TR "):
-        found = re.search(rf"^{name}= *(?:[0-9a-f]{{4}} )?([0-9a-f]{{8,16}}) ", registers, re.MULTILINE)
-        assert found, f"QEMU shows no {name}"
-        table[name.strip()] = int(found[1], 16)
+        shown = re.search(rf"^{name}= *(?:[0-9a-f]{{4}} )?([0-9a-f]{{8,16}}) ", registers, re.MULTILINE)
+        assert shown, f"QEMU shows no {name}"
+        table[name.strip()] = int(shown[1], 16)
     found = [(table["GDT"], ENTRY), (table["IDT"] + 8 * word, ENTRY), (table["TR"] + 4, ENTRY)]
     if word == 8:
         # The stacks of double fault, NMI, #DB and machine check, by the TSS (SDM vol. 3A, 8.7).

@@ -80,10 +80,11 @@ def test_each_byte_and_no_other(target: Target) -> None:
     rsp = target.attach_rsp()
     rsp.send("c")
     target.back()
-    last = None
+    last: tuple[int, int] | None = None
     for offset in OFFSETS:
         last = walk(target, rsp, offset, last)
-    target.expect_armed(last and len(pieces(*last, target.word)))
+    assert last is not None
+    target.expect_armed(len(pieces(*last, target.word)))
 
 
 def walk(target: Target, rsp: Rsp, offset: int, before: tuple[int, int] | None) -> tuple[int, int]:

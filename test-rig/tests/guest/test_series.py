@@ -9,7 +9,6 @@ from __future__ import annotations
 import os
 import re
 import shutil
-import stat
 import subprocess
 import tempfile
 from collections.abc import Iterator
@@ -89,14 +88,13 @@ def different(one: Path, other: Path, names: set[Path]) -> set[str]:
             continue
         if (mine.st_dev, mine.st_ino) == (theirs.st_dev, theirs.st_ino):
             continue
-        content = os.readlink if stat.S_ISLNK(mine.st_mode) else _content
-        if mine.st_mode != theirs.st_mode or content(files[0]) != content(files[1]):
+        if mine.st_mode != theirs.st_mode or _content(files[0]) != _content(files[1]):
             found.add(name)
     return found
 
 
 def _content(path: str) -> bytes:
-    return Path(path).read_bytes()
+    return os.fsencode(os.readlink(path)) if os.path.islink(path) else Path(path).read_bytes()
 
 
 def test_git_am_makes_the_tree_the_rig_builds(platform: Platform, mails: Mails, bare_tree: Path) -> None:
@@ -122,7 +120,7 @@ def test_git_am_makes_the_tree_the_rig_builds(platform: Platform, mails: Mails, 
         behind = [mail for later in list(mails)[number + 1:] for mail in mails[later][1:]]
         git(bare_tree, "checkout", "--quiet", "--detach", f"{tip}~{len(behind)}")
         laid = overlay.load(platform.version, upto=part)
-        for name, content in {**laid.files, **overlay.patched(pristine, laid)}.items():
+        for name, content in _laid(pristine, laid).items():
             assert (bare_tree / name).read_bytes() == content, f"{name} after the part {part}"
         assert different(pristine.directory, bare_tree, set(source.walk(bare_tree))) == \
             {*laid.files, *overlay.touched(laid)}, f"after the part {part}"
@@ -145,7 +143,13 @@ def test_readmes_commands_make_it_too(platform: Platform, tmp_path: Path) -> Non
                    env={**os.environ, "R": str(paths.REPOSITORY), "V": platform.version})
     made = {str(path.relative_to(tmp_path)): path.read_bytes() for path in tmp_path.rglob("*")
             if path.is_file() and path.suffix != ".orig"}  # patch's own backups
-    assert made == {**laid.files, **overlay.patched(pristine, laid)}
+    assert made == _laid(pristine, laid)
+
+
+def _laid(pristine: source.Source, laid: Overlay) -> dict[str, bytes]:
+    """The content of every file that an overlay brings or patches, none of which it removes."""
+    patched = overlay.patched(pristine, laid)
+    return {**laid.files, **{name: content for name, content in patched.items() if content is not None}}
 
 
 @pytest.mark.parametrize("part", hooks.MAILED)

@@ -167,7 +167,7 @@ def test_a_waiting_hit_is_not_lost(boot: Boot, moved: bool) -> None:
             exchange(rsp, ours, [])
             if moved:
                 ours.insert(0, ours.pop())
-                exchange(rsp, *([], [other]) if number % 2 == 0 else ([other], []))
+                exchange(rsp, [other] * (number % 2), [other] * (1 - number % 2))
             exchange(rsp, [], ours)
             rsp.send("c")
         target.trigger.finish()

@@ -156,7 +156,9 @@ def test_the_slots_of_a_range(addr: int, length: int, pieces: list[tuple[int, in
 def test_random_sets_fit(choice: Choice) -> None:
     """Every set fits in the slots, and all kinds and numbers of watchpoints come up."""
     rng = Random(1)
-    kinds, counts, lengths = set(), set(), set()
+    kinds: set[str] = set()
+    counts: set[int] = set()
+    lengths: set[int] = set()
     for _ in range(500):
         armed = soak.grow(rng, choice, BASE, 8, ())
         assert 0 <= soak.slots_of(armed, 8) <= soak.SLOTS
