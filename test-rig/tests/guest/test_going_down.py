@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 
 import pytest
@@ -171,3 +172,18 @@ def test_a_panic_while_another_cpu_still_hits(boot: Boot) -> None:
         stepper.go()
         said = str(target.console.expect("(?s).*?Rebooting in 60 seconds", 60)[0])
         assert said.count(DROPS_HITS) == 1, said
+
+
+def test_a_breakpoint_on_the_way_of_a_panic(boot: Boot) -> None:
+    """It stops the machine, though no watchpoint does by then; the machine restarts when it is let go."""
+    target = boot(smp=CPUS)
+    target.console.run("echo 1 > /proc/sys/kernel/panic", check=True)
+    gdb = target.attach_gdb()
+    gdb.command("break emergency_restart")
+    gdb.command("watch oops_in_progress")
+    target.resume(gdb)
+    target.console.start("echo c > /proc/sysrq-trigger")
+    assert re.search(r"Breakpoint 1(\.\d+)?, emergency_restart ", gdb.wait_stop())
+    assert re.search(r" v?panic \(", gdb.command("backtrace"))
+    gdb.resume()
+    assert target.machine.wait(60) == 0
