@@ -53,6 +53,8 @@ class AnyMachine(abc.ABC):
     name = ""
     #: How long, in seconds, a busy host may take to boot the guest.
     boot_seconds = 60.0
+    #: Whether memory() gives what vmlinux says is there.
+    reads_memory = False
 
     def __init__(self, kernel: Kernel, *, smp: int, kgdboc: str, append: str, memory_mb: int, kaslr: bool) -> None:
         if kgdboc not in KGDBOC:
@@ -145,6 +147,10 @@ class AnyMachine(abc.ABC):
     def stub(self) -> Path:
         """The socket of QEMU's own gdb stub; RigError on any other machine."""
         raise RigError(f"{self.name} has no gdb stub: what asks for it needs a machine of QEMU's")
+
+    def memory(self, address: int, size: int) -> bytes:
+        """So many bytes of the guest's physical memory; RigError on a machine that is not QEMU's."""
+        raise RigError(f"the rig does not read the memory of a guest in {self.name}")
 
     def save(self, state: Path) -> None:
         """Write the guest's state to a file; RigError on a machine that is not QEMU's."""

@@ -12,13 +12,13 @@ from __future__ import annotations
 
 import contextlib
 import itertools
-import re
 import sys
 from collections.abc import Iterator, Sequence
 from typing import TextIO
 
 from kgdbrig import build, trigger
 from kgdbrig.errors import RigError, RigTimeout
+from kgdbrig.klog import complaints
 from kgdbrig.progress import Progress
 from kgdbrig.target import Target
 
@@ -34,12 +34,6 @@ TESTS = ("V1F1000", "V1S10000")
 #: The same for less than a minute.
 SHORT = ("V1F50I20", "V1S200I20")
 
-#: What a kernel writes when it has something to complain of.
-COMPLAINT = re.compile(r"\bERROR\b|WARNING|\bBUG\b|\bINFO: (?!NMI handler)|KASAN: |"
-                       r"possible (recursive|circular|irq)|suspicious RCU|inconsistent lock state|"
-                       r"detected stall|soft lockup|blocked for more|scheduling while atomic|"
-                       r"sleeping function|\bOops\b|Call Trace|cut here|Timed out waiting|CPU \d+ did not stop|Uhhuh")
-
 #: How long the guest may be without a sign of progress, in seconds; it gives one at each hundred breakpoints.
 _PATIENCE = 300.0
 _PARAMETER = "/sys/module/kgdbts/parameters/kgdbts"
@@ -50,11 +44,6 @@ _runs = itertools.count(1)
 
 class EnduranceError(RigError):
     """The kernel complained, or a test did not come to its end."""
-
-
-def complaints(log: str) -> list[str]:
-    """The lines of a kernel log that are complaints."""
-    return [line for line in log.splitlines() if COMPLAINT.search(line)]
 
 
 @contextlib.contextmanager

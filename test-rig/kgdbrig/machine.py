@@ -91,6 +91,7 @@ class Machine(AnyMachine):
         self._disk_mb = disk_mb
         self._qmp: Qmp | None = None
         super().__init__(kernel, smp=smp, kgdboc=kgdboc, append=append, memory_mb=memory_mb, kaslr=kaslr)
+        self.reads_memory = not kaslr
 
     @property
     def command_line(self) -> str:
@@ -149,6 +150,12 @@ class Machine(AnyMachine):
 
     def stub(self) -> Path:
         return self.qemu_gdb
+
+    def memory(self, address: int, size: int) -> bytes:
+        """As it is now; MachineError when the machine has ended."""
+        saved = self.directory / "memory"
+        self.qmp().command("pmemsave", val=address, size=size, filename=str(saved))
+        return saved.read_bytes()
 
     def qmp(self) -> Qmp:
         """The machine's own connection to the monitor (the monitor socket stays free for others)."""

@@ -8,10 +8,11 @@ import functools
 import hashlib
 import itertools
 import os
+import re
 import shutil
 import sys
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -20,9 +21,8 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from kgdbrig import arches, build, machine, paths, source  # noqa: E402
+from kgdbrig import arches, build, klog, machine, paths, source  # noqa: E402
 from kgdbrig.build import Kernel  # noqa: E402
-from kgdbrig.endurance import complaints  # noqa: E402
 from kgdbrig.hooks import PARTS  # noqa: E402
 from kgdbrig.target import Target  # noqa: E402
 
@@ -90,6 +90,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", "i386: a test that also runs on a 32-bit kernel")
     config.addinivalue_line("markers", "one_version: a test that one version is enough for, and no 32-bit kernel")
+    config.addinivalue_line("markers", "complains(REGEX, ...): a test whose guests' kernels write such complaints, and no others")
     config.addinivalue_line("markers", "rest_in_test_all: a test that runs on one version, and with TEST_ALL on all")
     told = _worker_input(config)
     config.stash[_states] = Path(told["states"] if told else tempfile.mkdtemp(prefix="rig-states-"))
@@ -265,6 +266,8 @@ def boot(request: pytest.FixtureRequest, kernel: Kernel, states: Path) -> Iterat
     It has really booted with these arguments, but maybe for an earlier test; not
     where somebody looks at the boot itself, nor with a disk or machine="bochs".  With starts_cpus=True the test has
     CPUs come online, which not every kernel can do while instructions are counted.
+
+    At the end of the test the kernels must have had nothing to complain of but what its mark `complains` names.
     """
     targets = request.node.stash.setdefault(_booted, [])
     with contextlib.ExitStack() as stack:
@@ -275,6 +278,17 @@ def boot(request: pytest.FixtureRequest, kernel: Kernel, states: Path) -> Iterat
             targets.append(target)
             return stack.enter_context(target)
         yield start
+        if not request.node.stash.get(_failed, True):
+            expect_no_complaint(targets, *(said for mark in request.node.iter_markers("complains") for said in mark.args))
+
+
+def expect_no_complaint(targets: Iterable[Target], *expected: str) -> None:
+    """The logs of the kernels that can be looked at have no complaint but lines with a match of one of `expected`."""
+    for target in targets:
+        if target.machine.reads_memory and target.machine.alive():
+            complained = [line for line in klog.complaints(klog.read(target.machine))
+                          if not any(re.search(said, line) for said in expected)]
+            assert not complained, f"the kernel complains: {complained}"
 
 
 @pytest.fixture
@@ -327,7 +341,7 @@ def bochs(request: pytest.FixtureRequest, shared_bochs: SharedBochs) -> Iterator
         hits = sum(packet.data.startswith(b"T05") and b"watch:" in packet.data for packet in target.tap.since(mark))
         target.let_go()
         target.expect_armed(0)
-        complained = complaints(target.kernel_log())
+        complained = klog.complaints(target.kernel_log())
         assert not complained, f"the kernel complains: {complained}"
         target.renew()
     except BaseException:

@@ -6,7 +6,7 @@ from __future__ import annotations
 import pytest
 
 from conftest import Boot
-from kgdbrig import endurance
+from kgdbrig import endurance, klog
 from kgdbrig.build import Kernel
 
 
@@ -36,4 +36,4 @@ def test_what_lockdep_looks_at_all_the_time(boot: Boot, debug_kernel: Kernel) ->
     rsp.send("c")
     target.back()
     target.expect_armed(0)
-    assert not endurance.complaints(target.kernel_log())
+    assert not klog.complaints(target.kernel_log())

@@ -10,7 +10,7 @@ import pytest
 
 from conftest import Boot
 from drive import DR6_STEP, prepare, reasons, set_and_go_on, stops_of_commands
-from kgdbrig.endurance import complaints
+from kgdbrig.klog import complaints
 from kgdbrig.rsp import Rsp, StopReply
 from kgdbrig.target import Target
 from kgdbrig.trigger import RegisterType

@@ -10,7 +10,7 @@ import pytest
 from conftest import Boot
 from drive import back_over_int3, go_on, prepare, stop_in_gdb, stop_storing, store_all_the_time, watched
 from kgdbrig.console import BREAK_IN
-from kgdbrig.endurance import complaints
+from kgdbrig.klog import complaints
 from kgdbrig.target import Target
 
 CPUS = 2

@@ -6,8 +6,13 @@ KGDB takes it out, says so and goes on: the debugger was entered twice on that C
 
 from __future__ import annotations
 
+import pytest
+
 from conftest import Boot
 from drive import break_in, go_on, prepare, set_and_go_on, stop_in_gdb, watched
+
+pytestmark = pytest.mark.complains("re-enter error: breakpoint removed", "cut here", "WARNING: .* kgdb_reenter_check",
+                                   "Call Trace")
 
 CPUS = 2
 

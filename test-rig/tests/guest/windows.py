@@ -21,7 +21,7 @@ from dataclasses import dataclass, field
 
 from conftest import Boot
 from drive import DEAD, prepare, settle, stop_on_wire
-from kgdbrig.endurance import complaints
+from kgdbrig.klog import complaints
 from kgdbrig.rsp import StopReply
 from kgdbrig.stepper import Stepper
 from kgdbrig.target import Target
