@@ -18,7 +18,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TextIO
 
-from kgdbrig import arches, build, gdb, paths
+from kgdbrig import arches, build, gdb, klog, paths
 from kgdbrig.build import Kernel
 from kgdbrig.errors import MissingDependency, RigError, RigTimeout
 from kgdbrig.gdb import Gdb
@@ -154,6 +154,8 @@ class _Session:
         if any(self._target.breakpoints_armed()):
             raise _Unexpected("debug registers are still armed after detach: by QEMU, "
                               f"{self._target.breakpoints_armed()} on the CPUs")
+        if complained := klog.complaints(klog.read(self._target.machine)):
+            raise _Unexpected(f"the kernel complains: {complained}")
         self._show("[No debug register is armed any more: DR7 as QEMU sees it.]")
 
     def _begin(self, step: str) -> None:

@@ -22,7 +22,7 @@ from dataclasses import dataclass
 from random import Random
 from typing import Literal, TextIO
 
-from kgdbrig import build, trigger
+from kgdbrig import build, klog, trigger
 from kgdbrig.console import BREAK_IN
 from kgdbrig.errors import RigError
 from kgdbrig.oracle import Access
@@ -425,9 +425,12 @@ def run(version: str, arch: str, accesses: int, seed: int, *, parallel: bool = F
             soak.run(accesses)
         except RigError as error:
             raise RigError(f"{error}\n{target.report()}\nrig: that was seed {seed}") from error
+        complained = klog.complaints(klog.read(target.machine))
     judge = soak.judge
     print(f"{soak.accesses} accesses, {judge.hits} hits, {judge.stops} stops, {soak.sets} sets of watchpoints")
     for finding in judge.findings:
         print(f"  {finding}")
     print(f"missed {judge.missed}\ninvented {judge.invented}\nmisattributed {judge.misattributed}", flush=True)
-    return 0 if judge.passed else 1
+    for text in complained:
+        print(f"the kernel complains: {text}", flush=True)
+    return 0 if judge.passed and not complained else 1
