@@ -150,6 +150,7 @@ def test_a_panic_that_waits_for_nobody(boot: Boot) -> None:
     assert not [packet for packet in target.tap.since(mark) if packet.data.startswith(b"T")]
 
 
+@pytest.mark.complains("Call Trace")
 def test_a_panic_while_another_cpu_still_hits(boot: Boot) -> None:
     """printk() drops what that CPU says; the one that panics says it none the less, when it hits."""
     target = boot(smp=CPUS, append=f"isolcpus={CPU} irqaffinity={MASTER}")

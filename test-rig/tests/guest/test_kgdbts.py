@@ -35,6 +35,7 @@ def test_the_suite_passes(boot: Boot) -> None:
 
 
 @pytest.mark.one_version
+@pytest.mark.complains("kgdbts: ERROR", "cut here", r"WARNING: .*kgdbts\.c", "Call Trace")
 def test_the_suite_fails_on_the_stock_kernel(boot: Boot, stock_kernel: Kernel) -> None:
     """All three hardware tests fail there, so the comparison above is one."""
     target = boot(kernel=stock_kernel, kgdboc="none", smp=2)

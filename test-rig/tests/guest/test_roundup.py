@@ -24,6 +24,8 @@ HELD = 1
 #: Beyond the second for which KGDB waits.
 BREAK_IN_SECONDS = 30
 
+pytestmark = pytest.mark.complains("Timed out waiting for secondary CPUs", f"KGDB: CPU {HELD} did not stop")
+
 
 @pytest.fixture
 def isolated(boot: Boot) -> Target:

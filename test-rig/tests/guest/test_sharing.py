@@ -26,6 +26,8 @@ TOUCH = "echo 3 > /proc/sys/kernel/panic"
 WORK = "release_later"
 TRACING = "/sys/kernel/tracing"
 SAMPLE_SAW_IT = "panic_timeout value is changed"
+#: Then it shows where that was.
+PRINTS_A_STACK = pytest.mark.complains("Call Trace")
 
 
 @pytest.fixture
@@ -55,6 +57,7 @@ def assert_hits(target: Target, rsp: Rsp, *slots: int, value: int) -> None:
             go_on_wire(target, rsp)
 
 
+@PRINTS_A_STACK
 def test_perf_gets_what_is_left_and_all_of_it_back(shared: Target) -> None:
     rsp = shared.attach_rsp()
     set_and_go_on(shared, rsp, 0, 1, 2, 3)
@@ -92,6 +95,7 @@ def test_perf_gets_what_is_left_and_all_of_it_back(shared: Target) -> None:
     shared.console.run(REMOVE, check=True)
 
 
+@PRINTS_A_STACK
 def test_a_register_that_perf_holds_is_no_reason_to_stop(shared: Target) -> None:
     """The sample's own hits never enter the debugger, and do not delay ours."""
     shared.console.run(INSERT, check=True)
