@@ -50,13 +50,12 @@ class EnduranceError(RigError):
 def busy(target: Target) -> Iterator[None]:
     """Have every CPU fork, read directories and access memory while the block runs."""
     target.trigger.load()
-    loads = ["while :; do /bin/true; done", "while :; do ls -lR /sys/kernel /proc/self > /dev/null 2>&1; done"]
     for cpu in range(target.smp):
         line = trigger.random_line(1 + cpu, 1_000, 1024, offset=1024 * cpu % trigger.BUFFER_SIZE, cpu=cpu)
-        target.console.run(f"{trigger.forever(line)} &")
-        for load in loads:
-            # Bound to its CPU, so that none is idle.
-            target.console.run(f"taskset {1 << cpu:x} sh -c '{load}' &")
+        for load in (trigger.forever(line), "while :; do /bin/true; done",
+                     "while :; do ls -lR /sys/kernel /proc/self > /dev/null 2>&1; done"):
+            # Bound to its CPU, so that none is idle, and none is without the trigger, which lets the others have their turn.
+            target.console.run(f'taskset {1 << cpu:x} sh -c "{load}" &')
     yield
     target.console.run("kill $(jobs -p); wait", 120)
 
