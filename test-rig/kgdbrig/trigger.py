@@ -241,6 +241,15 @@ class Trigger:
         """Let all CPUs go that are held."""
         self._write("letgo", "1")
 
+    def start_call_in(self, cpu: int, callin: int, callback: int) -> None:
+        """Begin to have an NMI handler call the debugger in on a CPU, and the others join; finish() is for its end.
+
+        The addresses are those of kgdb_nmicallin() and kgdb_nmicallback().
+        """
+        line_of_it = f"{cpu} {callin:#x} {callback:#x}"
+        self._started = (f"callin: {line_of_it}",)
+        self._console.start(f"echo '{line_of_it}' > {_DIRECTORY}/callin")
+
     def debug_register_command(self, cpu: int, register: int, address: int, kind: RegisterType, length: int) -> str:
         """The shell command that programs a debug register past every check."""
         return f"echo '{cpu} {register} {address:#x} {kind} {length}' > {_DIRECTORY}/debugreg"

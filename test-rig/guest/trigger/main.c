@@ -24,6 +24,7 @@
  *
  * store, probe	the store that kprobes can be set on: store.c
  * hold, letgo	keep a CPU in an NMI handler, and let it go: hold.c
+ * callin	have an NMI handler call the debugger in: callin.c
  * debugreg	program a debug register, unchecked: debugreg.c
  * raise		raise #DB with any DR6: raise.c
  * patched	text that the kernel patches, and what else traps: patched.c
@@ -77,6 +78,9 @@ static int trigger_init(void)
 	result = trigger_hold_init();
 	if (result)
 		goto no_hold;
+	result = trigger_callin_init();
+	if (result)
+		goto no_callin;
 	result = trigger_raise_init();
 	if (result)
 		goto no_raise;
@@ -93,6 +97,7 @@ static int trigger_init(void)
 	trigger_run_files(trigger_directory);
 	trigger_store_files(trigger_directory);
 	trigger_hold_files(trigger_directory);
+	trigger_callin_files(trigger_directory);
 	trigger_debugreg_files(trigger_directory);
 	trigger_raise_files(trigger_directory);
 	trigger_patched_files(trigger_directory);
@@ -104,6 +109,8 @@ no_directory:
 no_memory:
 	trigger_raise_exit();
 no_raise:
+	trigger_callin_exit();
+no_callin:
 	trigger_hold_exit();
 no_hold:
 	trigger_context_exit();
@@ -116,6 +123,7 @@ static void trigger_exit(void)
 	trigger_memory_exit();
 	trigger_store_exit();
 	trigger_raise_exit();
+	trigger_callin_exit();
 	trigger_hold_exit();
 	trigger_context_exit();
 }

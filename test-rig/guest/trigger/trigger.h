@@ -147,15 +147,21 @@ static inline void trigger_store_files(struct dentry *directory) { }
 static inline void trigger_store_exit(void) { }
 #endif
 
-/* hold.c */
+/* hold.c and callin.c */
 #ifdef CONFIG_X86_LOCAL_APIC
 int trigger_hold_init(void);
 void trigger_hold_files(struct dentry *directory);
 void trigger_hold_exit(void);
+int trigger_callin_init(void);
+void trigger_callin_files(struct dentry *directory);
+void trigger_callin_exit(void);
 #else
 static inline int trigger_hold_init(void) { return 0; }
 static inline void trigger_hold_files(struct dentry *directory) { }
 static inline void trigger_hold_exit(void) { }
+static inline int trigger_callin_init(void) { return 0; }
+static inline void trigger_callin_files(struct dentry *directory) { }
+static inline void trigger_callin_exit(void) { }
 #endif
 
 /* debugreg.c, raise.c and patched.c */

@@ -1,0 +1,77 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""The debugger's third way in: an NMI handler calls it on one CPU, and brings the other CPUs itself (kgdb_nmicallin())."""
+
+from __future__ import annotations
+
+import pytest
+
+from conftest import Boot
+from drive import break_in, go_on, go_on_wire, prepare, set_and_go_on, stop_in_gdb, stop_on_wire, watched
+from kgdbrig.target import Target
+
+CPUS = 3
+#: What the CPUs write in the debugger: the one that called it in, and those that have joined.
+OWN = ("masters_in_kgdb", "slaves_in_kgdb")
+
+
+def call_in(target: Target, cpu: int) -> None:
+    target.trigger.start_call_in(cpu, target.kernel.symbol("kgdb_nmicallin"), target.kernel.symbol("kgdb_nmicallback"))
+
+
+@pytest.mark.i386
+def test_watchpoints_are_off_there_and_on_again_afterwards(boot: Boot) -> None:
+    """On the CPU that calls as on those that join; with what was set and removed at that stop."""
+    target = boot(smp=CPUS)
+    prepare(target)
+    buffer = target.trigger.address()
+    rsp = target.attach_rsp()
+    set_and_go_on(target, rsp, f"Z2,{buffer:x},4", *(f"Z2,{target.kernel.symbol(name):x},4" for name in OWN))
+    target.expect_armed(3)
+    for cpu in range(CPUS):
+        call_in(target, cpu)
+        assert rsp.wait_stop().reason is None
+        assert target.breakpoints_armed() == [0] * CPUS
+        # Moved on by 64 bytes at each of these stops.
+        assert rsp.request(f"z2,{buffer + 64 * cpu:x},4") == "OK"
+        assert rsp.request(f"Z2,{buffer + 64 * (cpu + 1):x},4") == "OK"
+        mark = target.tap.mark()
+        go_on_wire(target, rsp)
+        target.expect_armed(3)
+        assert not [packet for packet in target.tap.since(mark) if packet.data.startswith(b"T")]
+        for other in range(CPUS):
+            target.trigger.run("write", size=4, offset=64 * cpu, value=16 * cpu + other + 1, cpu=other)
+            said = stop_on_wire(target, rsp, "write", size=4, offset=64 * (cpu + 1), value=16 * cpu + other + 1, cpu=other)
+            assert (said.reason, said.address) == ("watch", buffer + 64 * (cpu + 1))
+            go_on_wire(target, rsp)
+
+
+def test_gdb_goes_on_from_there(boot: Boot) -> None:
+    """gdb watches from there on, and hits on each CPU."""
+    target = boot(smp=CPUS)
+    prepare(target)
+    gdb = target.attach_gdb()
+    target.resume(gdb)
+    call_in(target, 1)
+    gdb.wait_stop()
+    gdb.command(f"watch {watched(target, 0, 4)}")
+    go_on(target, gdb)
+    target.expect_armed(1)
+    for cpu in range(CPUS):
+        said = stop_in_gdb(target, gdb, "write", size=4, offset=0, value=cpu + 1, cpu=cpu)
+        assert f"New value = {cpu + 1}\n" in said.replace("\r", "")
+        go_on(target, gdb)
+    break_in(target, gdb)
+    gdb.command("delete")
+    target.resume(gdb)
+    target.expect_armed(0)
+
+
+def test_without_a_debugger_it_is_refused(boot: Boot) -> None:
+    """The handler is told so, and no CPU stays behind."""
+    target = boot(smp=CPUS, kgdboc="none")
+    prepare(target)
+    call_in(target, 1)
+    target.console.finish()
+    assert target.console.status
+    assert "callin: KGDB does not come" in target.kernel_log("callin: ")
+    target.trigger.run("write", size=4, offset=0, value=1, cpu=1)
