@@ -226,6 +226,18 @@ def mitigated_kernel(request: pytest.FixtureRequest, platform: Platform, built: 
 
 
 @pytest.fixture(scope="session")
+def kernel_without_nmi(platform: Platform, built: Build) -> Kernel:
+    """The patched kernel without the patch that lets NMI handlers hit."""
+    return built(platform.version, platform.arch, without=["x86-nmi-let-nmi-handlers-hit.patch"])
+
+
+@pytest.fixture(scope="session")
+def kernel_without_watchpoints(platform: Platform, built: Build) -> Kernel:
+    """The patched kernel with CONFIG_KGDB_WATCHPOINT=n (configs/nowatch.config)."""
+    return built(platform.version, platform.arch, config="nowatch")
+
+
+@pytest.fixture(scope="session")
 def states(request: pytest.FixtureRequest) -> Path:
     """Where the states of booted machines are kept, for the next test that wants one like it, in whichever process."""
     return request.config.stash[_states]
