@@ -29,8 +29,10 @@ def settle(target: Target) -> None:
 
     About a second after it has booted, the kernel changes from the clock that it has used so far, "tsc-early", to its
     last one, and has all CPUs stop for that (stop_machine()). By then it has also freed what prepare() leaves to
-    be freed, for which it flushes their TLBs.
+    be freed, for which it flushes their TLBs. When its random numbers are ready, which nobody knows beforehand, it
+    switches a static key, and waits for each CPU to have seen that.
     """
+    target.console.run("head -c 1 /dev/random > /dev/null", check=True)
     clock = "/sys/devices/system/clocksource/clocksource0/current_clocksource"
     target.console.run(f"while grep -q early {clock}; do sleep 0.1; done", check=True)
 

@@ -14,7 +14,7 @@ import re
 import pytest
 
 from conftest import Boot
-from drive import go_on_wire, prepare, set_and_go_on, stop_on_wire
+from drive import go_on_wire, prepare, set_and_go_on, settle, stop_on_wire
 from kgdbrig.console import BREAK_IN
 from kgdbrig.machine import INSTRUCTION_NS
 from kgdbrig.rsp import Rsp
@@ -31,6 +31,7 @@ pytestmark = pytest.mark.complains("Timed out waiting for secondary CPUs", f"KGD
 def isolated(boot: Boot) -> Target:
     target = boot(smp=3, append=f"isolcpus={HELD} irqaffinity=0,2 clocksource=hpet", instruction_ns=INSTRUCTION_NS)
     prepare(target)
+    settle(target)
     return target
 
 
