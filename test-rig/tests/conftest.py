@@ -226,12 +226,6 @@ def mitigated_kernel(request: pytest.FixtureRequest, platform: Platform, built: 
 
 
 @pytest.fixture(scope="session")
-def kernel_without_nmi(platform: Platform, built: Build) -> Kernel:
-    """The patched kernel without the patch that lets NMI handlers hit."""
-    return built(platform.version, platform.arch, without=["x86-nmi-let-nmi-handlers-hit.patch"])
-
-
-@pytest.fixture(scope="session")
 def kernel_without_watchpoints(platform: Platform, built: Build) -> Kernel:
     """The patched kernel with CONFIG_KGDB_WATCHPOINT=n (configs/nowatch.config)."""
     return built(platform.version, platform.arch, config="nowatch")
