@@ -17,7 +17,7 @@ K ?=
 JOBS ?= $(shell expr $$(nproc) + 1)
 
 RIG := test-rig/rig
-PYTEST := PYTHONDONTWRITEBYTECODE=1 /usr/bin/python3 -m pytest -p no:cacheprovider -ra
+PYTEST := PYTHONDONTWRITEBYTECODE=1 /usr/bin/python3 -m pytest -p no:cacheprovider -ra --durations=20 --durations-min=10
 
 export KVER ARCH
 
@@ -64,7 +64,7 @@ kernel: deps ## build a kernel and print where the result lies (KVER, ARCH, STOC
 test: export KVER := $(call named,KVER)
 test: export ARCH := $(call named,ARCH)
 test: deps ## run the tests, on every kernel unless KVER or ARCH name one; test-all has more (K, JOBS)
-	@$(PYTEST) -n $(JOBS) --dist loadgroup --durations=20 --durations-min=10 test-rig/tests/host test-rig/tests/guest $(if $(K),-k '$(K)')
+	@$(PYTEST) -n $(JOBS) --dist loadgroup test-rig/tests/host test-rig/tests/guest $(if $(K),-k '$(K)')
 
 test-all: export KVER := $(call named,KVER)
 test-all: export ARCH := $(call named,ARCH)

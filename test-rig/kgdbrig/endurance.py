@@ -100,8 +100,7 @@ def endure(target: Target, tests: Sequence[str], times: int = 1, progress: TextI
     found = complaints(target.kernel_log())
     if found:
         raise EnduranceError(f"the kernel complains before anything was tried: {found}")
-    # That the kernel's random numbers are ready switches a static key, and KGDB refuses a breakpoint just then.
-    target.console.run("head -c 1 /dev/random > /dev/null", _PATIENCE, check=True)
+    target.await_random_numbers(_PATIENCE)
     with busy(target):
         for number, test in itertools.product(range(1, times + 1), tests):
             line = Progress(f"kgdbts={test}, {number} of {times}", progress)

@@ -244,6 +244,14 @@ class Target:
         """The kernel's messages, or those with a text in them: to print them all takes the guest half a second."""
         return self.console.run(f"dmesg | grep -F '{only}'" if only else "dmesg")
 
+    def await_random_numbers(self, timeout: float = 30) -> None:
+        """Wait until the kernel's random numbers are ready, which nobody knows beforehand.
+
+        It switches a static key then, and waits for each CPU to have seen that; KGDB can set or remove no software
+        breakpoint just then.  `timeout` is in seconds.
+        """
+        self.console.run("head -c 1 /dev/random > /dev/null", timeout, check=True)
+
     def symbol(self, name: str) -> int:
         """A symbol's address in the running kernel, modules included."""
         # A string, not an expression: the guest, slowly emulated, has tens of thousands of lines to look at.

@@ -260,9 +260,8 @@ def _machine(kernel: Kernel, states: Path, *, smp: int = 1, parallel: bool = Fal
     with paths.locked(f"state-{state.name[:2]}", None):
         if not state.exists():
             with Target(kernel, smp=smp, parallel=parallel, counted=starts_counted, append=append, **arguments) as it:
-                # When these are ready the kernel switches a static key: each CPU has to see that, and KGDB can set or remove
-                # no software breakpoint just then.  Once for all tests.
-                it.console.run("head -c 1 /dev/random > /dev/null", 120, check=True)
+                # Once for all tests.
+                it.await_random_numbers(120)
                 it.machine.save(state)
     return Target(kernel, smp=smp, parallel=parallel, counted=counted, append=append, state=state, **arguments)
 

@@ -29,12 +29,18 @@ def settle(target: Target) -> None:
 
     About a second after it has booted, the kernel changes from the clock that it has used so far, "tsc-early", to its
     last one, and has all CPUs stop for that (stop_machine()). By then it has also freed what prepare() leaves to
-    be freed, for which it flushes their TLBs. When its random numbers are ready, which nobody knows beforehand, it
-    switches a static key, and waits for each CPU to have seen that.
+    be freed, for which it flushes their TLBs.
     """
-    target.console.run("head -c 1 /dev/random > /dev/null", check=True)
+    target.await_random_numbers()
     clock = "/sys/devices/system/clocksource/clocksource0/current_clocksource"
     target.console.run(f"while grep -q early {clock}; do sleep 0.1; done", check=True)
+
+
+def kgdbts(target: Target, tests: str) -> str:
+    """Run the kernel's own suite, drivers/misc/kgdbts.c; its lines in the kernel log."""
+    target.console.run("dmesg -c > /dev/null")
+    target.console.run(f"echo kgdbts={tests} > /sys/module/kgdbts/parameters/kgdbts", 120)
+    return target.kernel_log()
 
 
 def top_of_stack(target: Target) -> int:

@@ -6,7 +6,7 @@ from __future__ import annotations
 import pytest
 
 from conftest import Boot
-from drive import back_over_int3, prepare, set_and_go_on
+from drive import back_over_int3, kgdbts, prepare, set_and_go_on
 from kgdbrig.build import Kernel
 
 pytestmark = pytest.mark.one_version
@@ -37,7 +37,6 @@ def test_without_the_option_there_are_no_hardware_breakpoints(boot: Boot, kernel
 def test_the_kernels_suite_without_the_option(boot: Boot, kernel_without_watchpoints: Kernel) -> None:
     """It has no hardware tests to run there, and passes."""
     target = boot(kernel=kernel_without_watchpoints, smp=CPUS, kgdboc="none")
-    target.console.run("echo kgdbts=V1 > /sys/module/kgdbts/parameters/kgdbts", 120)
-    log = target.kernel_log("kgdb")
+    log = kgdbts(target, "V1")
     assert "Unregistered I/O driver kgdbts" in log and "kgdbts:RUN sw breakpoint test" in log
     assert "kgdbts: ERROR" not in log and "hw" not in log and "access write" not in log

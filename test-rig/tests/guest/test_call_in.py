@@ -7,6 +7,7 @@ import pytest
 
 from conftest import Boot
 from drive import break_in, go_on, go_on_wire, prepare, set_and_go_on, stop_in_gdb, stop_on_wire, watched
+from kgdbrig.errors import RigError
 from kgdbrig.target import Target
 
 CPUS = 3
@@ -71,7 +72,6 @@ def test_without_a_debugger_it_is_refused(boot: Boot) -> None:
     target = boot(smp=CPUS, kgdboc="none")
     prepare(target)
     call_in(target, 1)
-    target.console.finish()
-    assert target.console.status
-    assert "callin: KGDB does not come" in target.kernel_log("callin: ")
+    with pytest.raises(RigError, match="callin: KGDB does not come"):
+        target.trigger.finish()
     target.trigger.run("write", size=4, offset=0, value=1, cpu=1)

@@ -11,12 +11,12 @@ import re
 import pytest
 
 from conftest import Boot
-from drive import prepare, set_and_go_on
+from drive import kgdbts, prepare, set_and_go_on
 from kgdbrig.build import Kernel
 from kgdbrig.hwbp import PerfEvent
 from kgdbrig.machine import INSTRUCTION_NS
 from kgdbrig.target import Target
-from test_kgdbts import HARDWARE_TESTS, kgdbts
+from test_kgdbts import HARDWARE_TESTS
 
 pytestmark = pytest.mark.rest_in_test_all
 

@@ -64,7 +64,7 @@ def arm(request: pytest.FixtureRequest) -> Callable[[Target, str], None]:
     return found
 
 
-@pytest.fixture(params=["load", pytest.param("crash", marks=CRASHES)])
+@pytest.fixture(params=[pytest.param(way, marks=[CRASHES] if way == "crash" else []) for way in STARTS])
 def way(request: pytest.FixtureRequest) -> str:
     found: str = request.param
     return found

@@ -8,20 +8,13 @@ import re
 import pytest
 
 from conftest import Boot
+from drive import kgdbts
 from kgdbrig.build import Kernel
 from kgdbrig.machine import INSTRUCTION_NS
-from kgdbrig.target import Target
 
 pytestmark = pytest.mark.i386
 
 HARDWARE_TESTS = ("hw breakpoint test", "hw write breakpoint test", "access write breakpoint test")
-
-
-def kgdbts(target: Target, tests: str) -> str:
-    """Run the suite; its lines in the kernel log."""
-    target.console.run("dmesg -c > /dev/null")
-    target.console.run(f"echo kgdbts={tests} > /sys/module/kgdbts/parameters/kgdbts", 120)
-    return target.kernel_log()
 
 
 def test_the_suite_passes(boot: Boot) -> None:
