@@ -8,7 +8,7 @@
  * those of perf. The events are ours alone: the perf core never sees,
  * schedules, throttles or drops them. It knows of them only what the
  * accounting says, and that perf_bp_event() hands their hits to
- * kgdb_watch_perf_event().
+ * kgdb_take_perf_event().
  *
  * Off means the register, cpu_dr7 and so hw_breakpoint_active() together:
  * text that is poked, and a KVM guest that is left, restore DR7 from cpu_dr7
@@ -69,7 +69,7 @@ static void kgdb_hw_overflow_handler(struct perf_event *event,
 NOKPROBE_SYMBOL(kgdb_hw_overflow_handler);
 
 /**
- * kgdb_watch_perf_event() - take a hit away from perf if it is KGDB's
+ * kgdb_take_perf_event() - take a hit away from perf if it is KGDB's
  * @event: whose debug register hit
  * @regs: where
  *
@@ -79,7 +79,7 @@ NOKPROBE_SYMBOL(kgdb_hw_overflow_handler);
  * Context: the debug exception, interrupts off.
  * Return: true if it was KGDB's and perf has nothing to do.
  */
-bool kgdb_watch_perf_event(struct perf_event *event, struct pt_regs *regs)
+bool kgdb_take_perf_event(struct perf_event *event, struct pt_regs *regs)
 {
 	if (event->overflow_handler != kgdb_hw_overflow_handler)
 		return false;
@@ -87,7 +87,7 @@ bool kgdb_watch_perf_event(struct perf_event *event, struct pt_regs *regs)
 	event->overflow_handler(event, NULL, regs);
 	return true;
 }
-NOKPROBE_SYMBOL(kgdb_watch_perf_event);
+NOKPROBE_SYMBOL(kgdb_take_perf_event);
 
 static void release_on(unsigned int slot, const struct cpumask *cpus)
 {

@@ -24,11 +24,16 @@
 
 #ifdef CONFIG_KGDB_WATCHPOINT
 #include <linux/kgdb.h>
+/* kgdb_watch_perf_event(), perf_bp_event()'s door to the overflow handler */
+#include <asm/kgdb_watch.h>
 #endif
 
 struct module;
 struct perf_event;
 struct pt_regs;
+
+/* The debug core: have gdb show a text to the user */
+void dbg_tell_gdb(const char *text);
 
 #ifdef CONFIG_KGDB_WATCHPOINT
 
@@ -84,13 +89,9 @@ char *kgdb_hit_stop_reason(char *buf);
 void kgdb_hit_tell(void);
 bool kgdb_hit_locked_down(void);
 
-/* The architecture: perf's door to its overflow handler, see perf_bp_event() */
-bool kgdb_watch_perf_event(struct perf_event *event, struct pt_regs *regs);
-
 /* What watchpoints use of the debug core */
 extern int dbg_kdb_mode;
 extern raw_spinlock_t dbg_master_lock;
-void dbg_tell_gdb(const char *text);
 int dbg_set_sw_break(unsigned long addr);
 int dbg_remove_sw_break(unsigned long addr);
 

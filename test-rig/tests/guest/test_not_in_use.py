@@ -14,9 +14,10 @@ import pytest
 from conftest import Boot
 from drive import prepare, stop_in_gdb, stop_on_wire, watched
 from kgdbrig.build import Kernel
+from kgdbrig.hwbp import PerfEvent
 from kgdbrig.oracle import Oracle
 from kgdbrig.target import Target
-from kgdbrig.trigger import forever, line
+from kgdbrig.trigger import Context, forever, line
 
 CPUS = 2
 ROUNDS = 20
@@ -38,25 +39,33 @@ def depth(target: Target, cpu: int) -> int:
     return target.kernel.symbol("cpu_db_depth") + offset & (1 << 64) - 1
 
 
-def counted(target: Target, witness: Oracle) -> bool:
-    """Whether an NMI counts in it."""
+def counted(target: Target, witness: Oracle, context: Context) -> bool:
+    """Whether it is counted in there what a store in this context brings about."""
     witness.drain()
-    target.trigger.run("write", size=4, value=1, cpu=0, context="nmi")
+    target.trigger.run("write", size=4, value=1, cpu=0, context=context)
     return bool(witness.drain())
 
 
-def test_the_branch_is_on_with_a_driver_only(boot: Boot) -> None:
-    """From the kernel's own count, and from whether an NMI touches what is counted for the debugger."""
-    target = boot(kgdboc="none", smp=CPUS, oracle=True)
+def test_the_branch_is_on_with_a_driver_only(boot: Boot, kernel: Kernel) -> None:
+    """By the kernel's own count, by whether #DB and NMI touch what is counted for the debugger, and whether perf asks it."""
+    asks = kernel.symbol("kgdb_take_perf_event")
+    target = boot(kgdboc="none", smp=CPUS, oracle=True, visits=[asks])
     key = target.kernel.symbol("kgdb_in_use_key")
     prepare(target)
     witness = target.oracle()
     for cpu in range(CPUS):
         witness.watch(depth(target, cpu), 4)
+    asked = 0
     for command, on in ((":", False), (ON, True), (OFF, False), (ON, True)):
         target.console.run(command, check=True)
         assert read(target, key, 4) == on, command
-        assert counted(target, witness) is on, command
+        assert counted(target, witness, "nmi") is on, command
+        assert not counted(target, witness, "task"), command
+        with PerfEvent(target.console, target.trigger.address(), 4) as event:
+            assert counted(target, witness, "task") is on, f"#DB after {command}"
+            assert event.counts() == [1, 0]
+        asked += on
+        assert witness.visits(asks) == asked, f"#DB after {command}"
 
 
 def test_a_driver_comes_and_goes_while_handlers_run(boot: Boot) -> None:

@@ -11,6 +11,7 @@
 #include <asm/debugreg.h>
 
 #ifdef CONFIG_KGDB_WATCHPOINT
+struct perf_event;
 struct pt_regs;
 
 /**
@@ -83,6 +84,15 @@ static __always_inline void kgdb_regs_end(void)
 	barrier();
 	if (!this_cpu_dec_return(kgdb_db.busy))
 		kgdb_slots_sync();
+}
+
+bool kgdb_take_perf_event(struct perf_event *event, struct pt_regs *regs);
+
+/* Called by perf_bp_event(): true if the hit is KGDB's, and nothing of perf's */
+static inline bool kgdb_watch_perf_event(struct perf_event *event,
+					 struct pt_regs *regs)
+{
+	return kgdb_in_use() && kgdb_take_perf_event(event, regs);
 }
 
 bool kgdb_nmi_begin(struct pt_regs *regs);
