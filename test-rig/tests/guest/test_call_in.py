@@ -11,8 +11,9 @@ from kgdbrig.errors import RigError
 from kgdbrig.target import Target
 
 CPUS = 3
-#: What the CPUs write in the debugger: the one that called it in, and those that have joined.
-OWN = ("masters_in_kgdb", "slaves_in_kgdb")
+#: What the CPUs write in the debugger, the one that called it in and those that have joined; and what the first looks at to
+#: see whether there is one.
+OWN = {"masters_in_kgdb": "2,{:x},4", "slaves_in_kgdb": "2,{:x},4", "dbg_io_ops": "4,{:x},{}"}
 
 
 def call_in(target: Target, cpu: int) -> None:
@@ -26,8 +27,9 @@ def test_watchpoints_are_off_there_and_on_again_afterwards(boot: Boot) -> None:
     prepare(target)
     buffer = target.trigger.address()
     rsp = target.attach_rsp()
-    set_and_go_on(target, rsp, f"Z2,{buffer:x},4", *(f"Z2,{target.kernel.symbol(name):x},4" for name in OWN))
-    target.expect_armed(3)
+    set_and_go_on(target, rsp, f"Z2,{buffer:x},4",
+                  *(f"Z{text.format(target.kernel.symbol(name), target.word)}" for name, text in OWN.items()))
+    target.expect_armed(4)
     for cpu in range(CPUS):
         call_in(target, cpu)
         assert rsp.wait_stop().reason is None
@@ -37,7 +39,7 @@ def test_watchpoints_are_off_there_and_on_again_afterwards(boot: Boot) -> None:
         assert rsp.request(f"Z2,{buffer + 64 * (cpu + 1):x},4") == "OK"
         mark = target.tap.mark()
         go_on_wire(target, rsp)
-        target.expect_armed(3)
+        target.expect_armed(4)
         assert not [packet for packet in target.tap.since(mark) if packet.data.startswith(b"T")]
         for other in range(CPUS):
             target.trigger.run("write", size=4, offset=64 * cpu, value=16 * cpu + other + 1, cpu=other)

@@ -6,7 +6,7 @@ from __future__ import annotations
 import re
 
 from conftest import Boot
-from drive import DEAD, prepare, stop_on_wire
+from drive import DEAD, go_on_wire, prepare, set_and_go_on, stop_on_wire
 from kgdbrig.target import Target
 from test_danger import per_cpu
 
@@ -74,3 +74,19 @@ def test_what_every_cpu_uses_beside_another(boot: Boot) -> None:
         rsp.send("c")
         target.trigger.finish()
     assert DEAD not in target.kernel_log()
+
+
+def test_its_nmi_handler(boot: Boot) -> None:
+    """What it looks at in each NMI, to see whether that is its own, beside a store of another handler, which hits."""
+    target = boot(smp=2)
+    prepare(target)
+    rsp = target.attach_rsp()
+    watched = target.trigger.address()
+    asked = per_cpu("asked_by_nmi")(target, rsp)
+    set_and_go_on(target, rsp, f"Z4,{asked:x},1", f"Z4,{target.kernel.symbol('kgdb_active'):x},4", f"Z2,{watched:x},4")
+    for value in range(1, 4):
+        mark = target.tap.mark()
+        said = stop_on_wire(target, rsp, "write", size=4, offset=0, value=value, cpu=0, context="nmi")
+        assert (said.reason, said.address) == ("watch", watched)
+        go_on_wire(target, rsp)
+        assert len([packet for packet in target.tap.since(mark) if packet.data.startswith(b"T")]) == 1
