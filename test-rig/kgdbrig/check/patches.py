@@ -37,10 +37,8 @@ EXPLANATIONS: tuple[Explanation, ...] = (
                 "<linux/kgdb_watch.h> includes <linux/kgdb.h>, which needs <asm/debugreg.h> itself"),
     Explanation("ARCH_INCLUDE_LINUX", r"arch/x86/kernel/kgdb-check\.c", r"#include <asm/processor\.h>",
                 "what is needed is x86's own; the header in linux/ is for something else"),
-    Explanation("UNKNOWN_COMMIT_ID", r".*", r"Fixes: [0-9a-f]{12} .*",
+    Explanation("UNKNOWN_COMMIT_ID", r".*", r"(Fixes: |.*\bcommit |)[0-9a-f]{12} .*",
                 "the tree that is checked has no history"),
-    Explanation("MACRO_ARG_REUSE", r"arch/x86/kernel/kgdb-qemu-kunit\.c", r"#define (STORES|LOADS|UNKNOWN|ADDRESS)\(.*",
-                "the argument is the text of an instruction"),
     Explanation("STRCPY", r"kernel/debug/gdbstub\.c", r'ptr \+= strlen\(strcpy\(ptr, "thread:"\)\);',
                 "the line only moves to another function"),
 )
