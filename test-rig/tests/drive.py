@@ -12,6 +12,9 @@ from kgdbrig.trigger import RUN, Context, Op, forever, line
 #: DR6's BS: the debug exception was raised by a single step (SDM vol. 3B, 18.2.3).
 DR6_STEP = 1 << 14
 
+#: DR7's bits that enable registers (SDM vol. 3B, 18.2.4).
+BREAKPOINTS_ON = 0xff
+
 #: What KGDB says when it is entered on a CPU that has the debugger already, and cannot go on.
 DEAD = "Recursive entry to debugger"
 

@@ -219,9 +219,12 @@ def enabled(registers: dict[str, int]) -> list[tuple[int, int, int]]:
 
 
 @contextlib.contextmanager
-def bench(boot: Boot, *watched: Watch, hypervisor: bool = False) -> Iterator[Bench]:
-    """A booted one, with these set one after another, in slots that follow each other."""
-    target = boot(smp=2, append=f"isolcpus={CPU} irqaffinity={MASTER}", hypervisor=hypervisor)
+def bench(boot: Boot, *watched: Watch, hypervisor: bool = False, append: str = "", **arguments: str) -> Iterator[Bench]:
+    """A booted one, with these set one after another, in slots that follow each other.
+
+    `append` and the other arguments are for boot().
+    """
+    target = boot(smp=2, append=f"isolcpus={CPU} irqaffinity={MASTER} {append}".strip(), hypervisor=hypervisor, **arguments)
     prepare(target)
     # An NMI handler that takes longer than any before, as each does that is stepped, goes a way of its own to say so.
     target.console.run("echo 1000000000000 > /sys/kernel/debug/x86/nmi_longest_ns", check=True)

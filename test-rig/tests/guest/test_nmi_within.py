@@ -1,0 +1,107 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""Another handler's NMI in the midst of #DB or #MC: its accesses do not hit there, since #DB has one stack.
+
+CPU 1 is held from outside where the NMI is to come (windows.py). CPU 0 sends it
+then: the trigger's file `hold`, whose handler is an ordinary one.
+"""
+
+from __future__ import annotations
+
+from conftest import Boot, Stride
+from drive import BREAKPOINTS_ON
+from kgdbrig.errors import RigTimeout
+from kgdbrig.hwbp import PerfEvent
+from kgdbrig.trigger import RUN, line
+from kgdbrig.wait import Deadline
+from test_machine_check import CPU as CPU_MODEL
+from test_machine_check import MCG_STATUS, STATUS
+from windows import CPU, MASTER, OFF, Bench, Watch, bench
+
+HIT, PERFS = Watch(0), Watch(256)
+#: Beyond the addresses of user mode.
+KERNEL = 1 << 63
+
+
+class Sender:
+    """Has CPU 0 send an NMI to CPU 1, in the middle of what the shell does."""
+
+    def __init__(self, it: Bench) -> None:
+        self._it = it
+        self._file, self._handler = (it.target.symbol(name) for name in ("hold_write", "hold_nmi"))
+
+    def start(self, command: str) -> None:
+        """Begin a command in the background, with a shell that sends the NMI when it is told to."""
+        files = RUN.rpartition("/")[0]
+        self._it.target.console.start(f"{command} & read go; echo '{CPU} 1000000000' > {files}/hold; "
+                                      f"echo 1 > {files}/letgo; wait")
+
+    def send(self) -> int:
+        """CPU 1, which is held, gets it at just that instruction, and is held in the handler; what DR7 has there."""
+        it = self._it
+        pc = it.stepper.register(CPU, "pc")
+        it.target.console.press("\n")
+        it.stepper.run_to(self._file, cpu=MASTER)
+        # It waits for the handler, and so has sent the NMI.
+        it.stepper.run_to(it.symbol("__const_udelay"), cpu=MASTER)
+        it.stepper.run_to(it.symbol("asm_exc_nmi"), cpu=CPU)
+        assert it.return_address() == pc
+        it.stepper.run_to(self._handler, cpu=CPU)
+        return it.target.machine.debug_registers()[CPU]["DR7"]
+
+    def finish(self) -> None:
+        """All go on, to the end of the command and of the handler."""
+        self._it.stepper.go()
+        self._it.target.console.finish()
+
+
+def test_in_a_debug_exception(boot: Boot, stride: Stride) -> None:
+    """From its first instruction to its last; behind that, the handler hits."""
+    with bench(boot, HIT) as it:
+        sender = Sender(it)
+        with PerfEvent(it.target.console, it.base + PERFS.offset, PERFS.size, cpus=[CPU]) as event:
+            it.foreign.append(PERFS)
+            path: list[int] = []
+
+            def begin() -> None:
+                it.arm(it.symbol("asm_exc_debug"))
+                text = line("write", size=PERFS.size, offset=PERFS.offset, value=it.next_value(), cpu=CPU)
+                sender.start(f"echo {text} > {RUN}")
+                it.arrive()
+
+            begin()
+            path += it.path(until=it.return_address())
+            behind = len(path) - 1
+            it.at(behind, path)
+            assert sender.send() & BREAKPOINTS_ON
+            sender.finish()
+            for count, number in enumerate(stride(behind), 2):
+                begin()
+                it.stepper.follow(CPU, path, number)
+                it.at(number, path)
+                assert sender.send() == OFF
+                sender.finish()
+                assert event.counts() == [count]
+            it.expect_registers()
+            it.expect_hits()
+
+
+def test_in_a_machine_check(boot: Boot) -> None:
+    """Of a program, which it kills."""
+    # The CPUs do not wait for each other.
+    with bench(boot, HIT, append="mce=0", cpu=CPU_MODEL) as it:
+        sender = Sender(it)
+        sender.start(f"taskset {1 << CPU:x} sh -c 'echo loop\"\"ing; while :; do :; done'")
+        it.target.console.expect("looping")
+        deadline = Deadline(20)
+        it.stepper.hold()
+        while it.stepper.register(CPU, "pc") & KERNEL:
+            if deadline.passed():
+                raise RigTimeout("CPU in user mode", deadline.seconds, it.target.report())
+            it.stepper.go()
+            it.stepper.hold()
+        it.target.machine.qmp().hmp(f"mce {CPU} 1 {STATUS:#x} {MCG_STATUS:#x} 0 0")
+        it.stepper.run_to(it.symbol("do_machine_check"), cpu=CPU)
+        assert sender.send() == OFF
+        sender.finish()
+        it.expect_registers()
+        it.expect_hits()
