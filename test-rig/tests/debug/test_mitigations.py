@@ -11,7 +11,7 @@ from kgdbrig.errors import RigError
 from kgdbrig.hwbp import PerfEvent
 from kgdbrig.target import Target
 
-pytestmark = pytest.mark.one_version
+pytestmark = pytest.mark.rest_in_test_all
 
 #: What makes the kernel count calls, and have the entries write the MSR, whatever the processor needs.
 HELPED = "retbleed=stuff spectre_v2=ibrs"

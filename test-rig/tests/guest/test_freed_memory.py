@@ -137,15 +137,34 @@ def test_another_watchpoint_there_is_of_the_new_owner(target: Target) -> None:
     assert not rsp.output and not target.kernel_log(NAMED)
 
 
-@pytest.mark.parametrize("name", ["cpu_dr7", "cpu_db_depth", "nmi_state", "nmi_cr2", "nmi_dr7", "kgdb_db",
-                                  "x86_spec_ctrl_current", "top of stack", "cpu number"])
-def test_perf_is_refused_what_the_entries_use(target: Target, name: str) -> None:
+def expect_perf_refused(target: Target, address: int) -> None:
     """perf is told EINVAL: the access would hit inside an exception's entry."""
+    with pytest.raises(RigError, match="Invalid argument"):
+        PerfEvent(target.console, address % (1 << 64), 4, "rw")
+
+
+def on_the_boot_cpu(target: Target, name: str) -> int:
+    """Where a per-CPU variable is on it."""
     rsp = target.attach_rsp()
     offset = int.from_bytes(rsp.read_memory(target.kernel.symbol("__per_cpu_offset"), 8), "little")
     assert rsp.request("D") == "OK"
     target.back()
     places = {"top of stack": top_of_stack, "cpu number": cpu_number}
-    symbol = places[name](target) if name in places else target.kernel.symbol(name)
-    with pytest.raises(RigError, match="Invalid argument"):
-        PerfEvent(target.console, (symbol + offset) % (1 << 64), 4, "rw")
+    return offset + (places[name](target) if name in places else target.kernel.symbol(name))
+
+
+@pytest.mark.parametrize("name", ["cpu_dr7", "cpu_db_depth", "nmi_state", "nmi_cr2", "nmi_dr7", "x86_spec_ctrl_current",
+                                  "top of stack", "cpu number"])
+def test_perf_is_refused_what_the_entries_use(target: Target, name: str) -> None:
+    expect_perf_refused(target, on_the_boot_cpu(target, name))
+
+
+def test_perf_is_refused_what_kgdb_has_there(target: Target) -> None:
+    expect_perf_refused(target, on_the_boot_cpu(target, "kgdb_db"))
+
+
+def test_perf_is_refused_what_nmi_reads(target: Target) -> None:
+    """Which CPUs are online: exc_nmi() looks before it disables breakpoints. A write may be watched."""
+    mask = target.kernel.symbol("__cpu_online_mask")
+    expect_perf_refused(target, mask)
+    PerfEvent(target.console, mask, 4, "w").close()
