@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """Holds the kernel code against the order of its files: every arrow points one way.
 
-USES is the picture in docs/architecture.md.  What a file includes is read from
-its source, what it calls from the symbols that its object imports.
+The order is the one that docs/architecture.md states.  What a file includes is
+read from its source, what it calls from the symbols that its object imports.
 """
 
 from __future__ import annotations
@@ -16,26 +16,19 @@ from pathlib import Path
 from kgdbrig import paths
 from kgdbrig.errors import MissingDependency, RigError
 
+_LIST = paths.REPOSITORY / "docs/architecture.md"
+
+
+def _stated() -> dict[str, frozenset[str]]:
+    """The list in docs/architecture.md: the block that is marked `uses`, with a line "FILE: OTHERS" for each file."""
+    block = re.search(r"^```uses\n(.*?)^```$", _LIST.read_text(encoding="utf-8"), re.MULTILINE | re.DOTALL)
+    if block is None:
+        raise RigError(f"{_LIST} has no block marked `uses`: what each file may use is not stated")
+    return {name: frozenset(others.split()) for name, _, others in (line.partition(":") for line in block[1].splitlines())}
+
+
 #: What each file of gdbstub/ and arch/x86/ may use of the others, by their names without the ending.
-USES: dict[str, frozenset[str]] = {name: frozenset(uses.split()) for name, uses in {
-    "command": "packet table room",
-    "kdb": "packet table room",
-    "lifecycle": "packet table room slots",
-    "hit": "packet table slots match freed",
-    "table": "packet plan room slots freed",
-    "freed": "packet",
-    "room": "packet plan slots",
-    "match": "packet plan",
-    "slots": "packet plan",
-    "plan": "packet",
-    "packet": "",
-    "kgdb-slots": "kgdb-check kgdb-state kgdb-qemu",
-    "kgdb-nmi": "kgdb-state",
-    "kgdb-qemu": "kgdb-state kgdb-probed",
-    "kgdb-check": "",
-    "kgdb-state": "",
-    "kgdb-probed": "",
-}.items()}
+USES = _stated()
 
 #: The only function of gdbstub/ that the architecture calls.
 UP = "kgdb_hit_record"

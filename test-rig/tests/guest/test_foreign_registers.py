@@ -3,8 +3,9 @@
 
 So it is with a KVM host between a guest's exit and the restore of the host's
 registers: DR0 to DR3 are the guest's, and DR7 has nothing enabled, while cpu_dr7 says
-what the host wants. While a temporary mm is in use, just DR7 is off. Either is put there from
-outside; hw_breakpoint_restore() is what their owners call in the end.
+what the host wants. While a temporary mm is in use, just DR7 is off; it stays so, and DR0 to
+DR3 may change. Either is put there from outside; hw_breakpoint_restore() is what their
+owners call in the end.
 """
 
 from __future__ import annotations
