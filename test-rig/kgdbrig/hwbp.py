@@ -12,6 +12,7 @@ from typing import Literal
 from kgdbrig.console import Console
 from kgdbrig.errors import RigError
 from kgdbrig.trigger import RUN
+from kgdbrig.wait import Deadline
 
 _numbers = itertools.count()
 
@@ -63,6 +64,17 @@ class PerfEvent:
     def _said(self, command: str) -> str:
         """The program's answer: the last line, since the kernel may have said more while the shell waited for it."""
         return self._console.run(command, check=True).strip().rpartition("\n")[2]
+
+
+def event_once_there_is_room(console: Console, address: int, length: int) -> PerfEvent:
+    """One that counts stores on each CPU, as soon as there is a register for it: KGDB gives them back in its own time."""
+    deadline = Deadline(10)
+    while True:
+        try:
+            return PerfEvent(console, address, length)
+        except RigError as error:
+            if "No space left on device" not in str(error) or deadline.passed():
+                raise
 
 
 def watch_own_variable(user: Literal["task", "ptrace"], stores: int, *, length: int = 4, then: str = "") -> str:

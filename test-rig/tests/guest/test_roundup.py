@@ -16,6 +16,8 @@ import pytest
 from conftest import Boot
 from drive import go_on_wire, prepare, set_and_go_on, settle, stop_on_wire
 from kgdbrig.console import BREAK_IN
+from kgdbrig.errors import RigError
+from kgdbrig.hwbp import event_once_there_is_room, hits, watch_own_variable
 from kgdbrig.machine import INSTRUCTION_NS
 from kgdbrig.rsp import Rsp
 from kgdbrig.target import Target
@@ -101,3 +103,24 @@ def test_what_is_removed_meanwhile_is_disarmed_once_it_is_let_go(isolated: Targe
         said = stop_on_wire(target, rsp, "write", size=8, offset=64, value=cpu + 1, cpu=cpu)
         assert (said.reason, said.address) == ("watch", address + 64)
         go_on_wire(target, rsp)
+
+
+def test_perf_gets_what_is_removed_meanwhile_once_it_is_let_go(isolated: Target) -> None:
+    """Not before: its register has the old watchpoint still.  And then without another stop."""
+    target = isolated
+    packets = [f"2,{target.trigger.address(64 * number):x},4" for number in range(4)]
+    rsp = target.attach_rsp()
+    set_and_go_on(target, rsp, *(f"Z{packet}" for packet in packets))
+    target.expect_armed(4)
+    break_in_while_held(target, rsp)
+    set_and_go_on(target, rsp, f"z{packets[0]}")
+    # A task's own: for one on a CPU, perf waits for all CPUs before it looks whether there is a register.
+    with pytest.raises(RigError, match="No space left on device"):
+        hits(target.console.run(watch_own_variable("task", 1)))
+    mark = target.tap.mark()
+    target.trigger.let_go()
+    with event_once_there_is_room(target.console, target.trigger.address(256), 4) as event:
+        for cpu in (HELD, 0, 2):
+            target.trigger.run("write", size=4, offset=256, value=cpu + 1, cpu=cpu)
+        assert event.counts() == [1, 1, 1]
+    assert not [packet for packet in target.tap.since(mark) if packet.data.startswith(b"T")]

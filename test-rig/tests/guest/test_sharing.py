@@ -14,10 +14,9 @@ import pytest
 from conftest import Boot
 from drive import back_over_int3, go_on_wire, prepare, stop_on_wire
 from kgdbrig.errors import RigError
-from kgdbrig.hwbp import PerfEvent
+from kgdbrig.hwbp import PerfEvent, event_once_there_is_room
 from kgdbrig.rsp import Rsp
 from kgdbrig.target import Target
-from kgdbrig.wait import Deadline
 
 INSERT = "insmod /lib/modules/$(uname -r)/data_breakpoint.ko ksym=panic_timeout"
 REMOVE = "rmmod data_breakpoint"
@@ -129,18 +128,7 @@ def test_a_slot_that_was_in_use_goes_back_later(shared: Target) -> None:
     shared.console.finish()
     with contextlib.ExitStack() as events:
         for number in range(4):
-            events.enter_context(perf_event(shared, shared.trigger.address(64 * number)))
+            events.enter_context(event_once_there_is_room(shared.console, shared.trigger.address(64 * number), 4))
     assert not [packet for packet in shared.tap.since(mark) if packet.data.startswith(b"T")]
     # Nobody needs it for a slot that the debugger could give back.
     assert int(shared.console.run(f"grep -c ' {WORK} <-' {TRACING}/trace")) >= 1
-
-
-def perf_event(target: Target, address: int) -> PerfEvent:
-    """As soon as there is a slot for it: a work item gives it back."""
-    deadline = Deadline(10)
-    while True:
-        try:
-            return PerfEvent(target.console, address, 4)
-        except RigError as error:
-            if "No space left on device" not in str(error) or deadline.passed():
-                raise
