@@ -73,7 +73,7 @@ test-all: deps ## as test, with what that leaves out: each instruction of a wind
 	@$(PYTEST) -n $(JOBS) --dist loadgroup test-rig/tests $(if $(K),-k '$(K)')
 
 test-debug: export KVER := $(call named,KVER)
-test-debug: deps ## run the tests that need kernels of their own: lockdep and KASAN, all mitigations, hibernation, our option off (K)
+test-debug: deps ## run the tests that need kernels of their own: lockdep and KASAN, all mitigations, hibernation, our option off, parts left out (K)
 	@$(PYTEST) -n $(JOBS) test-rig/tests/debug $(if $(K),-k '$(K)')
 
 test-host: deps ## run the tests that need no guest: packets and plans, under sanitizers
