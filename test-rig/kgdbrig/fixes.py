@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Which test shows the fault that each fix of the series mends, and that it fails without just that fix ('make test-fixes').
+"""Which test shows the fault that each fix of the series mends ('make test-fixes').
 
-The kernel has the part "fixes" alone, and is otherwise stock.
+It fails without just that fix, on a kernel that has the part "fixes" alone and is otherwise stock; and a stock kernel with
+just that fix builds, boots and goes on after a breakpoint.
 """
 
 from __future__ import annotations
@@ -22,6 +23,8 @@ from kgdbrig.errors import BuildError, RigError
 
 PART = "fixes"
 TESTS = paths.REPOSITORY / "test-rig/tests"
+#: What KGDB does on any kernel.
+WORKS = "guest/test_fixes.py::test_a_breakpoint"
 
 _TAKE_ONLY = "x86-kgdb-take-only-its-own-traps.patch"
 _FORGET = "x86-kgdb-forget-a-hit-with-its-debug-exception.patch"
@@ -121,37 +124,57 @@ def wrong_entries(table: Collection[str], named: Collection[str]) -> list[str]:
             *(f"{name} is no fix of the series" for name in table if name not in named)]
 
 
+def needed(name: str) -> set[str]:
+    """What a fix goes on top of: those which have it beside them, and what prepares it."""
+    return {other for other, entry in FIXES.items()
+            if (name in entry.beside if isinstance(entry, Shown) else name == entry.for_)}
+
+
 def run(version: str, arch: str, only: Collection[str], say: Callable[[str], None]) -> bool:
-    """Try each fix of a version, or `only` those; whether every test passes with its fix, and fails without it."""
+    """Try each fix of a version, or `only` those.
+
+    Whether every test passes with its fix and fails without it, and KGDB works with that fix alone.
+    """
     named = [hook.path.name for hook in hooks.load(version, upto=PART)]
     unknown = [name for name in only if name not in named]
     if unknown:
         raise RigError(f"{unknown[0]} is no fix of Linux {version}; there are: {', '.join(named)}")
+    unknown = [name for name in only or named if name not in FIXES]
+    if unknown:
+        raise RigError(f"no test is named for {unknown[0]}: name one in {__file__}")
     good = True
-    for name in only or named:
-        shown = FIXES.get(name)
-        if shown is None:
-            raise RigError(f"no test is named for {name}: name one in {__file__}")
-        wrong = ""
-        if isinstance(shown, Prepares):
-            say(f"{name}: {shown.for_} does not build without it")
-            wrong = "" if _does_not_build(version, arch, name) else "it builds"
-        else:
-            for result, detail in _differences(version, arch, name, shown):
-                say(f"{name}: {shown.test} {detail}")
-                wrong = wrong or ("" if result else detail)
-        if wrong:
-            say(f"{name}: WRONG: {wrong}")
-            good = False
+    # Kernels that are like each other follow each other: less has to be compiled.
+    for tried in (_shown, _alone):
+        for name in only or named:
+            for right, what in tried(version, arch, name, named):
+                say(f"{name}: {what}" if right else f"{name}: WRONG: {what}")
+                good = good and right
     return good
 
 
-def _differences(version: str, arch: str, name: str, shown: Shown) -> Iterator[tuple[bool, str]]:
-    """Whether it is as it should be, and what is: with the fix, then without it."""
-    for wanted, how, without in ((Result.PASSES, "with it", shown.beside),
-                                 (Result.FAILS, "without it", (name, *shown.beside))):
-        result, text = _try(version, arch, shown.test, without)
-        yield result is wanted, f"{result.value} {how}" + (f": {text}" if text else "")
+def _shown(version: str, arch: str, name: str, _named: Collection[str]) -> Iterator[tuple[bool, str]]:
+    """What the table's entry says of a fix: whether it is so, and what is."""
+    entry = FIXES[name]
+    if isinstance(entry, Prepares):
+        fails = _does_not_build(version, arch, name)
+        yield fails, f"{entry.for_} {'does not build' if fails else 'builds'} without it"
+        return
+    for wanted, how, without in ((Result.PASSES, "with it", entry.beside),
+                                 (Result.FAILS, "without it", (name, *entry.beside))):
+        yield _tried(version, arch, entry.test, without, wanted, how)
+
+
+def _alone(version: str, arch: str, name: str, named: Collection[str]) -> Iterator[tuple[bool, str]]:
+    """Whether KGDB works on a kernel that has no fix of those `named` but this one, and what it goes on top of."""
+    beneath = needed(name)
+    others = [other for other in named if other != name and other not in beneath]
+    how = " and ".join(["with no other", *sorted(beneath)]).replace(" and ", " but ", 1)
+    yield _tried(version, arch, WORKS, others, Result.PASSES, how)
+
+
+def _tried(version: str, arch: str, test: str, without: Collection[str], wanted: Result, how: str) -> tuple[bool, str]:
+    result, text = _try(version, arch, test, without)
+    return result is wanted, f"{test} {result.value} {how}" + (f": {text}" if text else "")
 
 
 def _try(version: str, arch: str, test: str, without: Collection[str]) -> tuple[Result, str]:

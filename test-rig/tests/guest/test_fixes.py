@@ -42,6 +42,22 @@ def test_the_suite_passes(boot: Boot, fixes_kernel: Kernel) -> None:
     target.expect_armed(0)
 
 
+def test_a_breakpoint(fixed: Target) -> None:
+    """As on any kernel: it stops where gdb says, and the machine goes on, also after gdb has gone."""
+    gdb = fixed.attach_gdb()
+    gdb.command("break wakeup_flusher_threads")
+    fixed.resume(gdb)
+    for _ in range(2):
+        fixed.console.start("sync")
+        assert "Breakpoint 1, wakeup_flusher_threads" in gdb.wait_stop()
+        gdb.resume()
+        fixed.console.finish()
+    fixed.break_in()
+    gdb.wait_stop()
+    gdb.command("detach")
+    fixed.console.run("sync", check=True)
+
+
 def test_watch(fixed: Target) -> None:
     """Each write stops behind the store, with the new value in memory; none does once it is deleted."""
     gdb = fixed.attach_gdb()
