@@ -310,22 +310,6 @@ void kgdb_correct_hw_break(void)
 NOKPROBE_SYMBOL(kgdb_correct_hw_break);
 
 /**
- * kgdb_watch_late_nmi() - an NMI came, and the debugger does not want this CPU
- *
- * It may be that of a round-up which this CPU was late for: in an NMI handler
- * of its own. What was set or removed meanwhile is armed now. It may be another
- * handler's, which was not to hit before that was known.
- *
- * Context: NMI, not in the debugger.
- */
-void kgdb_watch_late_nmi(void)
-{
-	kgdb_slots_sync();
-	kgdb_slot_arch->arm();
-}
-NOKPROBE_SYMBOL(kgdb_watch_late_nmi);
-
-/**
  * kgdb_slots_idle() - which slots are reserved and nobody watches with
  *
  * Context: master CPU in the debugger, or with all CPUs kept out of it.

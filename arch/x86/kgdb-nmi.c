@@ -37,9 +37,9 @@ static __always_inline bool on_db_stack(struct pt_regs *regs)
  * @regs: where the NMI came
  *
  * exc_nmi() has disabled all breakpoints, for the sake of the memory its entry
- * and exit use. Not in an NMI that came while #DB or #MC were handled, or in
- * the debugger, nor where the registers are not the host's: with KVM, NMI ends
- * the guest's turn. Kdump's handler and that of a microcode update are called
+ * and exit use. Not in an NMI that came while #DB or #MC were handled, in the
+ * debugger, or in the midst of a change of the registers, nor where they are
+ * not the host's: with KVM, NMI ends the guest's turn. Kdump's handler and that of a microcode update are called
  * elsewhere.
  *
  * An NMI while the debugger has the machine is most likely its round-up, whose
@@ -53,7 +53,7 @@ static __always_inline bool on_db_stack(struct pt_regs *regs)
 bool kgdb_nmi_begin(struct pt_regs *regs)
 {
 	if (db_depth() != 1 || this_cpu_read(kgdb_db.entered) ||
-	    on_db_stack(regs) ||
+	    this_cpu_read(kgdb_db.busy) || on_db_stack(regs) ||
 	    kgdb_registers_lent(this_cpu_read(cpu_dr7)))
 		return false;
 	/* #DB has a stack of its own only on x86_64, and for the kernel's mode */
@@ -86,12 +86,15 @@ NOKPROBE_SYMBOL(kgdb_nmi_end);
  * kgdb_nested_dr7() - what a handler within another one restores
  * @dr7: what DR7 held before
  *
- * A #DB inside an NMI handler returns to what is KGDB's by now.
+ * A #DB inside an NMI handler returns to what is KGDB's by now, and in the
+ * debugger to nothing.
  *
  * Context: local_db_restore(), unless it restores cpu_dr7.
  * Return: what to write to DR7; 0 for nothing.
  */
 noinstr unsigned long kgdb_nested_dr7(unsigned long dr7)
 {
-	return this_cpu_read(kgdb_db.nmi_armed) ? this_cpu_read(kgdb_db.own) : dr7;
+	if (!this_cpu_read(kgdb_db.nmi_armed))
+		return dr7;
+	return this_cpu_read(kgdb_db.entered) ? 0 : this_cpu_read(kgdb_db.own);
 }

@@ -189,6 +189,11 @@ class Stepper:
         self._select(cpu)
         return int.from_bytes(self._rsp.read_memory(address % (1 << 64), size), "little")
 
+    def write(self, cpu: int, address: int, size: int, value: int) -> None:
+        """Change a number in memory, as read() has it."""
+        self._select(cpu)
+        self._ok(f"M{address % (1 << 64):x},{size:x}:{value.to_bytes(size, 'little').hex()}")
+
     def on_stack(self, cpu: int) -> int:
         """What is on top of a CPU's stack: where it returns to, at the first instruction of a function or an exception."""
         return self.read(cpu, self.register(cpu, "sp"), self.pointer)

@@ -131,6 +131,11 @@ def back_over_int3(rsp: Rsp, address: int) -> None:
     assert rsp.request(f"G{registers.hex()}") == "OK"
 
 
+def stack_pointer(rsp: Rsp) -> int:
+    """Of an x86_64 that has stopped: gdb's register 7."""
+    return int.from_bytes(bytes.fromhex(rsp.request("g"))[7 * 8:8 * 8], "little")
+
+
 def stop_on_wire(target: Target, rsp: Rsp, op: Op, *, size: int, offset: int, value: int | None = None,
                  cpu: int | None = None, context: Context = "task") -> StopReply:
     """The stop reply when an access stops the machine.  The machine stays stopped."""

@@ -59,7 +59,6 @@ void kgdb_slots_sync(void);
 void kgdb_watch_enter(struct pt_regs *regs);
 void kgdb_watch_leave(void);
 void kgdb_correct_hw_break(void);
-void kgdb_watch_late_nmi(void);
 
 /* lifecycle.c: the machine goes on; what changes the table outside of the debugger */
 void kgdb_watch_resume(void);
@@ -106,7 +105,6 @@ static inline bool kgdb_supported_query(const char *in, char *out)
 static inline void kgdb_watch_resume(void) { }
 static inline void kgdb_watch_exit(void) { }
 static inline void kgdb_slots_sync(void) { }
-static inline void kgdb_watch_late_nmi(void) { }
 static inline bool kgdb_watch_table_busy(void) { return false; }
 static inline void kgdb_watch_late(void) { }
 static inline void kgdb_watch_enter(struct pt_regs *regs) { }

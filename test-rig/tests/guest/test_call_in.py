@@ -11,9 +11,9 @@ from kgdbrig.errors import RigError
 from kgdbrig.target import Target
 
 CPUS = 3
-#: What the CPUs write in the debugger, the one that called it in and those that have joined; and what the first looks at to
-#: see whether there is one.
-OWN = {"masters_in_kgdb": "2,{:x},4", "slaves_in_kgdb": "2,{:x},4", "dbg_io_ops": "4,{:x},{}"}
+#: What the CPUs touch there: the one that calls writes the first, those that join look at the second, to see whether they are
+#: to, and the one that calls at the third, to see whether there is a debugger.
+OWN = {"masters_in_kgdb": "2,{:x},4", "dbg_slave_lock": "4,{:x},4", "dbg_io_ops": "4,{:x},{}"}
 
 
 def call_in(target: Target, cpu: int) -> None:

@@ -5,12 +5,16 @@ from __future__ import annotations
 
 import re
 
+import pytest
+
 from conftest import Boot
-from drive import DEAD, go_on_wire, prepare, set_and_go_on, stop_on_wire
+from drive import DEAD, back_over_int3, go_on_to, go_on_wire, prepare, set_and_go_on, stack_pointer, stop_on_wire
 from kgdbrig.target import Target
 from test_danger import per_cpu
 
 ROUNDS = 5
+#: In steps: a handler's way.
+_LONGEST = 2000
 
 
 def test_the_watchdogs_are_touched_before_it_is_armed(target: Target) -> None:
@@ -90,3 +94,26 @@ def test_its_nmi_handler(boot: Boot) -> None:
         assert (said.reason, said.address) == ("watch", watched)
         go_on_wire(target, rsp)
         assert len([packet for packet in target.tap.since(mark) if packet.data.startswith(b"T")]) == 1
+
+
+def test_a_step_through_its_nmi_handler(target: Target) -> None:
+    """Each step is a #DB within the NMI, behind which nothing is armed up to the end of the handler; another one's then hits."""
+    prepare(target)
+    rsp = target.attach_rsp()
+    watched, handler = target.trigger.address(), target.kernel.symbol("kgdb_nmi_handler")
+    set_and_go_on(target, rsp, f"Z4,{per_cpu('asked_by_nmi')(target, rsp):x},1", f"Z2,{watched:x},4", f"Z0,{handler:x},1")
+    target.trigger.start("write", size=4, offset=0, value=1, context="nmi")
+    assert rsp.wait_stop().reason is None
+    back_over_int3(rsp, handler)
+    assert rsp.request(f"z0,{handler:x},1") == "OK"
+    behind = int.from_bytes(rsp.read_memory(stack_pointer(rsp), 8), "little")
+    for _ in range(_LONGEST):
+        rsp.send("s")
+        said = rsp.wait_stop()
+        assert said.reason is None, f"{said.text} at {rsp.read_pc():#x}"
+        if rsp.read_pc() == behind:
+            break
+    else:
+        pytest.fail(f"no way out of the handler in {_LONGEST} steps")
+    assert go_on_to(rsp).address == watched
+    go_on_wire(target, rsp)

@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Another handler's NMI in the midst of #DB or #MC: its accesses do not hit there, since #DB has one stack.
+"""Another handler's NMI in the midst of #DB, #MC, or a change of the registers: its accesses do not hit there.
+
+#DB has one stack, and what is in the registers is in no record while they change.
 
 CPU 1 is held from outside where the NMI is to come (windows.py). CPU 0 sends it
 then: the trigger's file `hold`, whose handler is an ordinary one.
@@ -11,6 +13,7 @@ from conftest import Boot, Stride
 from drive import BREAKPOINTS_ON
 from kgdbrig.errors import RigTimeout
 from kgdbrig.hwbp import PerfEvent
+from kgdbrig.stepper import Call, Place
 from kgdbrig.trigger import RUN, line
 from kgdbrig.wait import Deadline
 from test_machine_check import CPU as CPU_MODEL
@@ -18,6 +21,8 @@ from test_machine_check import MCG_STATUS, STATUS
 from windows import CPU, MASTER, OFF, Bench, Watch, bench
 
 HIT, PERFS = Watch(0), Watch(256)
+#: Of struct kgdb_db, in <asm/kgdb_watch.h>, on x86_64: where these fields are.
+GENERATION, BUSY = 12, 32
 #: Beyond the addresses of user mode.
 KERNEL = 1 << 63
 
@@ -103,5 +108,46 @@ def test_in_a_machine_check(boot: Boot) -> None:
         it.stepper.run_to(it.symbol("do_machine_check"), cpu=CPU)
         assert sender.send() == OFF
         sender.finish()
+        it.expect_registers()
+        it.expect_hits()
+
+
+def test_in_a_change(boot: Boot, stride: Stride) -> None:
+    """A CPU that the debugger does not hold applies what is settled: the handler hits before and behind, not in its midst."""
+    with bench(boot, HIT) as it:
+        sender = Sender(it)
+        access = it.target.symbol("trigger_perform")
+
+        def begin() -> tuple[Call, int]:
+            """CPU 1 has applied nothing yet, and begins to; where its state is."""
+            it.arm(access)
+            sender.start(f"echo {line('write', size=4, offset=PERFS.offset, value=it.next_value(), cpu=CPU)} > {RUN}")
+            it.arrive()
+            db = it.symbol("kgdb_db") + it.stepper.read(CPU, it.symbol("__per_cpu_offset") + 8 * CPU, 8)
+            it.stepper.write(CPU, db + GENERATION, 4, 0)
+            return it.stepper.enter(CPU, it.symbol("kgdb_slots_sync")), db
+
+        def end(call: Call) -> None:
+            it.stepper.stop_at(call.behind)
+            it.stepper.go()
+            assert it.stepper.wait() == Place(CPU, call.behind)
+            it.stepper.stop_at()
+            it.stepper.leave(call)
+            sender.finish()
+
+        call, _ = begin()
+        path = it.path(until=call.behind)
+        assert sender.send() & BREAKPOINTS_ON
+        end(call)
+        seen = set()
+        for number in stride(len(path) - 1):
+            call, db = begin()
+            it.stepper.follow(CPU, path, number)
+            it.at(number, path)
+            busy = it.stepper.read(CPU, db + BUSY, 4) != 0
+            seen.add(busy)
+            assert bool(sender.send() & BREAKPOINTS_ON) is not busy
+            end(call)
+        assert seen == {False, True}
         it.expect_registers()
         it.expect_hits()
