@@ -3,9 +3,9 @@
 
 So it is with a KVM host between a guest's exit and the restore of the host's
 registers: DR0 to DR3 are the guest's, and DR7 has nothing enabled, while cpu_dr7 says
-what the host wants. While a temporary mm is in use, just DR7 is off; it stays so, and DR0 to
-DR3 may change. Either is put there from outside; hw_breakpoint_restore() is what their
-owners call in the end.
+what the host wants. While a temporary mm is in use, all are 0. Either is put there from
+outside; hw_breakpoint_restore() is what their owners call in the end. Where only DR7 has been
+cleared yet, it stays so, and DR0 to DR3 may change.
 """
 
 from __future__ import annotations
@@ -18,6 +18,8 @@ from windows import CPU, OFF, Bench, Watch, bench, enabled
 HIT, OTHER = Watch(0), Watch(64)
 #: What a guest might have: an address of its user space, one of its kernel's, and two that are in no use.
 GUESTS = [0x7ffd_1234_5678, 0xffff_ffff_8123_4560, 0, 0x40]
+#: What the owners have in DR0 to DR3; None is what was there.
+OWNERS = {"kvm": GUESTS, "mm": [0] * 4, "begun": None}
 
 
 def records(it: Bench) -> dict[str, int]:
@@ -34,7 +36,7 @@ def held_registers(it: Bench) -> dict[str, int]:
 
 
 @pytest.mark.parametrize("hypervisor", [False, True], ids=["processor", "hypervisor"])
-@pytest.mark.parametrize("owner", ["kvm", "mm"])
+@pytest.mark.parametrize("owner", OWNERS)
 @pytest.mark.parametrize("table", [(OTHER,), (HIT, OTHER), ()], ids=["another", "more", "none"])
 def test_they_stay(boot: Boot, owner: str, table: tuple[Watch, ...], hypervisor: bool) -> None:
     with bench(boot, HIT, hypervisor=hypervisor) as it:
@@ -43,9 +45,8 @@ def test_they_stay(boot: Boot, owner: str, table: tuple[Watch, ...], hypervisor:
         it.start_store(HIT)
         it.arrive()
         it.stepper.set_debug_register(CPU, 7, OFF)
-        if owner == "kvm":
-            for number, value in enumerate(GUESTS):
-                it.stepper.set_debug_register(CPU, number, value)
+        for number, value in enumerate(OWNERS[owner] or ()):
+            it.stepper.set_debug_register(CPU, number, value)
         foreign = held_registers(it)
 
         assert it.round_up()
@@ -57,7 +58,7 @@ def test_they_stay(boot: Boot, owner: str, table: tuple[Watch, ...], hypervisor:
 
         now, wanted = held_registers(it), records(it)
         assert now["DR7"] == OFF
-        if owner == "kvm":
+        if OWNERS[owner]:
             assert now == foreign
         assert sorted(enabled(wanted)) == sorted(map(it.register, table))
 
