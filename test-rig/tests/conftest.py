@@ -91,6 +91,7 @@ def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", "i386: a test that also runs on a 32-bit kernel")
     config.addinivalue_line("markers", "one_version: a test that one version is enough for, and no 32-bit kernel")
     config.addinivalue_line("markers", "complains(REGEX, ...): a test whose guests' kernels write such complaints, and no others")
+    config.addinivalue_line("markers", "not_on(VERSION, ...): a test of what these versions do not have")
     config.addinivalue_line("markers", "rest_in_test_all: a test that runs on one version, and with TEST_ALL on all")
     told = _worker_input(config)
     config.stash[_states] = Path(told["states"] if told else tempfile.mkdtemp(prefix="rig-states-"))
@@ -120,7 +121,7 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 
 
 @pytest.hookimpl(hookwrapper=True)
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> Iterator[None]:
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> Iterator[None]:
     """One platform after another, so that few kernels are waited for; the tests that take longest first in each.
 
     Those that are short then even out what the workers of pytest-xdist have to do.  What runs in Bochs is for one worker,
@@ -130,6 +131,11 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> Iterator[None]:
         if f"test_{_BOCHS}_" in item.nodeid or _BOCHS in getattr(item, "fixturenames", ()):
             item.add_marker(pytest.mark.xdist_group(f"{_BOCHS}-{_platform(item)}"))
     yield
+    needless = [item for item in items for mark in item.iter_markers("not_on")
+                if any(_platform(item).startswith(f"{version}-") for version in mark.args)]
+    if needless:
+        items[:] = [item for item in items if item not in needless]
+        config.hook.pytest_deselected(items=needless)
     found = [*dict.fromkeys(map(_platform, items))]
     items.sort(key=lambda item: (found.index(_platform(item)), not any(name in item.nodeid for name in LONG)))
 

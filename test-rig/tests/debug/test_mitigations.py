@@ -11,7 +11,7 @@ from kgdbrig.errors import RigError
 from kgdbrig.hwbp import PerfEvent
 from kgdbrig.target import Target
 
-pytestmark = pytest.mark.rest_in_test_all
+pytestmark = [pytest.mark.rest_in_test_all, pytest.mark.not_on("6.1")]
 
 #: What makes the kernel count calls, and have the entries write the MSR, whatever the processor needs.
 HELPED = "retbleed=stuff spectre_v2=ibrs"

@@ -50,8 +50,8 @@ def settle_meanwhile(target: Target, stepper: Stepper, rsp: Rsp, *packets: str) 
 def test_what_is_settled_meanwhile_counts(boot: Boot, stride: Stride, sizes: tuple[int, int]) -> None:
     """At each instruction of what the CPU does for KGDB as it starts.
 
-    It goes on from there with all of the old or all of the new, and with the new if
-    that was there when it looked; once it is online it has the new.
+    It goes on from there with all of the old or all of the new, which is the new if
+    that was there from the beginning; once it is online it has the new.
     """
     target = boot(smp=2, starts_cpus=True)
     prepare(target)
