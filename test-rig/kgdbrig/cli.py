@@ -255,8 +255,9 @@ def _parser() -> argparse.ArgumentParser:
     command = commands.add_parser("test-fixes", parents=[kernel],
                                   help="see that the test of each fix fails on a kernel without that fix",
                                   description="Builds a kernel with the fixes of the series alone, and for each of them "
-                                  "one without it, and runs the fix's test (kgdbrig/fixes.py) on both. Ends with 0 when "
-                                  "each test passes on the one and fails on the other.")
+                                  "one without it, and runs the fix's test (kgdbrig/fixes.py) on both; and one with "
+                                  "that fix alone, on which KGDB has to work. Ends with 0 when each test passes on the "
+                                  "first, fails on the second, and the third works.")
     command.add_argument("fix", metavar="NAME.patch", nargs="*", help="only these fixes (default: all of the version)")
     command.set_defaults(run=_test_fixes)
     command = commands.add_parser("console", help="connect this terminal to a guest's console")
