@@ -39,8 +39,8 @@ static __always_inline bool on_db_stack(struct pt_regs *regs)
  * exc_nmi() has disabled all breakpoints, for the sake of the memory its entry
  * and exit use. Not in an NMI that came while #DB or #MC were handled, in the
  * debugger, or in the midst of a change of the registers, nor where they are
- * not the host's: with KVM, NMI ends the guest's turn. Kdump's handler and that of a microcode update are called
- * elsewhere.
+ * not the host's: with KVM, NMI ends the guest's turn. Kdump's handler and that
+ * of a microcode update are called elsewhere.
  *
  * An NMI while the debugger has the machine is most likely its round-up, whose
  * own accesses do not hit. It may be another handler's as well:
