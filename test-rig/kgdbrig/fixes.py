@@ -139,20 +139,21 @@ def run(version: str, arch: str, only: Collection[str], say: Callable[[str], Non
     unknown = [name for name in only if name not in named]
     if unknown:
         raise RigError(f"{unknown[0]} is no fix of Linux {version}; there are: {', '.join(named)}")
-    unknown = [name for name in only or named if name not in FIXES]
+    names = only or named
+    unknown = [name for name in names if name not in FIXES]
     if unknown:
         raise RigError(f"no test is named for {unknown[0]}: name one in {__file__}")
     good = True
     # Kernels that are like each other follow each other: less has to be compiled.
-    for tried in (_shown, _alone):
-        for name in only or named:
-            for right, what in tried(version, arch, name, named):
-                say(f"{name}: {what}" if right else f"{name}: WRONG: {what}")
-                good = good and right
+    for name, tries in (*((name, _shown(version, arch, name)) for name in names),
+                        *((name, _alone(version, arch, name, named)) for name in names)):
+        for right, what in tries:
+            say(f"{name}: {what}" if right else f"{name}: WRONG: {what}")
+            good = good and right
     return good
 
 
-def _shown(version: str, arch: str, name: str, _named: Collection[str]) -> Iterator[tuple[bool, str]]:
+def _shown(version: str, arch: str, name: str) -> Iterator[tuple[bool, str]]:
     """What the table's entry says of a fix: whether it is so, and what is."""
     entry = FIXES[name]
     if isinstance(entry, Prepares):
@@ -168,7 +169,7 @@ def _alone(version: str, arch: str, name: str, named: Collection[str]) -> Iterat
     """Whether KGDB works on a kernel that has no fix of those `named` but this one, and what it goes on top of."""
     beneath = needed(name)
     others = [other for other in named if other != name and other not in beneath]
-    how = " and ".join(["with no other", *sorted(beneath)]).replace(" and ", " but ", 1)
+    how = "with no other" + (f" but {' and '.join(sorted(beneath))}" if beneath else "")
     yield _tried(version, arch, WORKS, others, Result.PASSES, how)
 
 

@@ -18,6 +18,9 @@ BREAKPOINTS_ON = 0xff
 #: What KGDB says when it is entered on a CPU that has the debugger already, and cannot go on.
 DEAD = "Recursive entry to debugger"
 
+#: The tests of kgdbts that need debug registers, as its lines name them.
+HARDWARE_TESTS = ("hw breakpoint test", "hw write breakpoint test", "access write breakpoint test")
+
 _C_TYPE = {1: "char", 2: "short", 4: "int", 8: "long long"}
 
 
@@ -44,6 +47,21 @@ def kgdbts(target: Target, tests: str) -> str:
     target.console.run("dmesg -c > /dev/null")
     target.console.run(f"echo kgdbts={tests} > /sys/module/kgdbts/parameters/kgdbts", 120)
     return target.kernel_log()
+
+
+def expect_kgdbts_passes(target: Target) -> None:
+    """The kernel's own suite runs its hardware tests as well, has nothing to say, and leaves nothing armed."""
+    log = kgdbts(target, "V1")
+    for name in HARDWARE_TESTS:
+        assert f"kgdbts:RUN {name}" in log
+    assert "ERROR" not in log and "WARNING" not in log
+    assert "Unregistered I/O driver kgdbts" in log
+    target.expect_armed(0)
+
+
+def per_cpu_offset(target: Target, rsp: Rsp, cpu: int = 0) -> int:
+    """What to add to the symbol of a per-CPU variable, modulo 1 << 64, for where it is on a CPU; at a stop, on x86_64."""
+    return int.from_bytes(rsp.read_memory(target.kernel.symbol("__per_cpu_offset") + 8 * cpu, 8), "little")
 
 
 def top_of_stack(target: Target) -> int:
@@ -84,6 +102,15 @@ def break_in(target: Target, gdb: Gdb) -> None:
     """Have gdb's prompt back on a machine that runs."""
     target.break_in()
     gdb.wait_stop()
+
+
+def sync_stops(target: Target, gdb: Gdb, said: str) -> None:
+    """Twice: the shell's `sync` stops at a breakpoint, of which gdb says this, and goes on to its end."""
+    for _ in range(2):
+        target.console.start("sync")
+        assert said in gdb.wait_stop()
+        gdb.resume()
+        target.console.finish()
 
 
 def watched(target: Target, offset: int, size: int) -> str:
@@ -129,11 +156,6 @@ def back_over_int3(rsp: Rsp, address: int) -> None:
     registers = bytearray.fromhex(rsp.request("g"))
     registers[16 * 8:17 * 8] = address.to_bytes(8, "little")
     assert rsp.request(f"G{registers.hex()}") == "OK"
-
-
-def stack_pointer(rsp: Rsp) -> int:
-    """Of an x86_64 that has stopped: gdb's register 7."""
-    return int.from_bytes(bytes.fromhex(rsp.request("g"))[7 * 8:8 * 8], "little")
 
 
 def stop_on_wire(target: Target, rsp: Rsp, op: Op, *, size: int, offset: int, value: int | None = None,

@@ -6,6 +6,7 @@ from __future__ import annotations
 import pytest
 
 from conftest import Boot
+from drive import per_cpu_offset
 from kgdbrig.build import Kernel
 from kgdbrig.errors import RigError
 from kgdbrig.hwbp import PerfEvent
@@ -35,7 +36,7 @@ def addresses(target: Target, offset: int) -> dict[str, int]:
 
 def test_perf_is_refused_the_call_depth(helped: Target) -> None:
     rsp = helped.attach_rsp()
-    offset = int.from_bytes(rsp.read_memory(helped.kernel.symbol("__per_cpu_offset"), 8), "little")
+    offset = per_cpu_offset(helped, rsp)
     assert rsp.request("D") == "OK"
     helped.back()
     for address in addresses(helped, offset).values():
@@ -47,7 +48,7 @@ def test_kgdb_refuses_them_and_goes_on(helped: Target) -> None:
     helped.trigger.load()
     stored = helped.trigger.address()
     rsp = helped.attach_rsp()
-    offset = int.from_bytes(rsp.read_memory(helped.kernel.symbol("__per_cpu_offset"), 8), "little")
+    offset = per_cpu_offset(helped, rsp)
     for address in addresses(helped, offset).values():
         assert rsp.request(f"Z4,{address:x},8") == "E22"
     assert rsp.request(f"Z2,{stored:x},4") == "OK"

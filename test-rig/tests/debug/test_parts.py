@@ -9,14 +9,12 @@ from __future__ import annotations
 import pytest
 
 from conftest import Boot, Build, Platform
-from drive import go_on_wire, kgdbts, prepare, set_and_go_on, stop_on_wire
+from drive import expect_kgdbts_passes, go_on_wire, prepare, set_and_go_on, stop_on_wire
 from kgdbrig.build import Kernel
 
 pytestmark = pytest.mark.one_version
 
 CPUS = 2
-#: Of kgdbts, as its lines name them.
-HARDWARE_TESTS = ("hw breakpoint test", "hw write breakpoint test", "access write breakpoint test")
 
 
 @pytest.fixture(params=["feature", "kdb"])
@@ -48,11 +46,7 @@ def test_a_watchpoint_stops_and_an_nmi_handler_does_not_hit(boot: Boot, kernel_u
 
 
 def test_the_kernel_s_suite(boot: Boot, kernel_upto: Kernel) -> None:
-    target = boot(kernel=kernel_upto, smp=CPUS, kgdboc="none")
-    log = kgdbts(target, "V1")
-    assert [name for name in HARDWARE_TESTS if f"kgdbts:RUN {name}" not in log] == []
-    assert "Unregistered I/O driver kgdbts" in log and "ERROR" not in log
-    target.expect_armed(0)
+    expect_kgdbts_passes(boot(kernel=kernel_upto, smp=CPUS, kgdboc="none"))
 
 
 def test_kdb_s_breakpoints(boot: Boot, kernel_upto: Kernel) -> None:

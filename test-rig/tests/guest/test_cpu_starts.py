@@ -10,11 +10,9 @@ from drive import prepare, set_and_go_on
 from kgdbrig.rsp import Rsp
 from kgdbrig.stepper import Stepper
 from kgdbrig.target import Target
-from windows import CPU, MASTER, enabled
+from windows import CPU, LENGTHS, MASTER, enabled
 
 ONLINE = f"/sys/devices/system/cpu/cpu{CPU}/online"
-#: What DR7 says of a length (SDM vol. 3B, 18.2.4).
-LENGTHS = {0: 0, 4: 3, 8: 2}
 #: How long its way may be, in instructions; to find that its end was missed.
 _LONGEST = 5_000
 
@@ -64,7 +62,7 @@ def test_what_is_settled_meanwhile_counts(boot: Boot, stride: Stride, sizes: tup
         return [f"{operation}2,{address:x},{size}" for operation, size in (("z", now), ("Z", next_)) if size]
 
     def registers(size: int) -> list[tuple[int, int, int]]:
-        return [(address, 1, LENGTHS[size])] * bool(size) + [(address + 64, 1, LENGTHS[4])]
+        return [(at, 1, LENGTHS[length]) for at, length in ((address, size), (address + 64, 4)) if length]
 
     def held() -> list[tuple[int, int, int]]:
         return sorted(enabled(target.machine.debug_registers()[CPU]))

@@ -25,7 +25,7 @@ from enum import Enum
 import pytest
 
 from conftest import Boot
-from drive import prepare, set_and_go_on
+from drive import per_cpu_offset, prepare, set_and_go_on
 from kgdbrig.console import BREAK_IN
 from kgdbrig.errors import RigError, RigTimeout
 from kgdbrig.oracle import Oracle
@@ -112,9 +112,7 @@ def variable(name: str) -> Callable[[Target, Rsp], int]:
 def per_cpu(name: str) -> Callable[[Target, Rsp], int]:
     """Of CPU 0."""
     def address(target: Target, rsp: Rsp) -> int:
-        symbol = target.kernel.symbol
-        offset = int.from_bytes(rsp.read_memory(symbol("__per_cpu_offset"), 8), "little")
-        return symbol(name) + offset & (1 << 64) - 1
+        return target.kernel.symbol(name) + per_cpu_offset(target, rsp) & (1 << 64) - 1
     return address
 
 

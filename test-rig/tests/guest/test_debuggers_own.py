@@ -8,7 +8,7 @@ import re
 import pytest
 
 from conftest import Boot
-from drive import DEAD, back_over_int3, go_on_to, go_on_wire, prepare, set_and_go_on, stack_pointer, stop_on_wire
+from drive import DEAD, back_over_int3, go_on_to, go_on_wire, prepare, set_and_go_on, stop_on_wire, sync_stops
 from kgdbrig.target import Target
 from test_danger import per_cpu
 
@@ -45,11 +45,7 @@ def test_tracing_is_switched_off_and_on(target: Target) -> None:
     gdb.command("awatch global_trace.buffer_disabled")
     gdb.command("break wakeup_flusher_threads")
     target.resume(gdb)
-    for _ in range(2):
-        target.console.start("sync")
-        assert "Breakpoint 2, " in gdb.wait_stop()
-        gdb.resume()
-        target.console.finish()
+    sync_stops(target, gdb, "Breakpoint 2, ")
     target.console.run("mkdir -p /tmp/tracing && mount -t tracefs nodev /tmp/tracing", check=True)
     target.console.start("echo 0 > /tmp/tracing/tracing_on")
     assert "watchpoint 1: global_trace.buffer_disabled" in gdb.wait_stop()
@@ -106,7 +102,7 @@ def test_a_step_through_its_nmi_handler(target: Target) -> None:
     assert rsp.wait_stop().reason is None
     back_over_int3(rsp, handler)
     assert rsp.request(f"z0,{handler:x},1") == "OK"
-    behind = int.from_bytes(rsp.read_memory(stack_pointer(rsp), 8), "little")
+    behind = int.from_bytes(rsp.read_memory(rsp.read_registers()["rsp"], 8), "little")
     for _ in range(_LONGEST):
         rsp.send("s")
         said = rsp.wait_stop()

@@ -6,7 +6,7 @@ from __future__ import annotations
 import re
 
 from conftest import Boot
-from drive import continued, go_on_to, run_to, set_and_go_on, watch
+from drive import continued, go_on_to, per_cpu_offset, run_to, set_and_go_on, watch
 
 
 def test_what_is_refused_does_no_harm(boot: Boot) -> None:
@@ -116,8 +116,7 @@ def test_perf_refuses(boot: Boot) -> None:
     packet = watch(rsp, state, 4)
     run_to(target, rsp, "dbg_late_init")
     # CPU 1 has four breakpoints pinned, says perf's accounting now.
-    offset = int.from_bytes(rsp.read_memory(target.kernel.symbol("__per_cpu_offset") + 8, 8), "little")
-    pinned = target.kernel.symbol("bp_cpuinfo") + offset & (1 << 64) - 1
+    pinned = target.kernel.symbol("bp_cpuinfo") + per_cpu_offset(target, rsp, 1) & (1 << 64) - 1
     assert rsp.request(f"M{pinned:x},4:04000000") == "OK"
     go_on_to(rsp)
     said = "KGDB: perf does not account for 1 early slot, which stays armed"

@@ -11,12 +11,11 @@ import re
 import pytest
 
 from conftest import Boot
-from drive import kgdbts, prepare, set_and_go_on
+from drive import expect_kgdbts_passes, prepare, set_and_go_on, sync_stops
 from kgdbrig.build import Kernel
 from kgdbrig.hwbp import PerfEvent
 from kgdbrig.machine import INSTRUCTION_NS
 from kgdbrig.target import Target
-from test_kgdbts import HARDWARE_TESTS
 
 pytestmark = pytest.mark.rest_in_test_all
 
@@ -33,13 +32,7 @@ def test_it_is_configured_as_stock_is(fixes_kernel: Kernel) -> None:
 
 
 def test_the_suite_passes(boot: Boot, fixes_kernel: Kernel) -> None:
-    target = boot(kernel=fixes_kernel, kgdboc="none", smp=2, instruction_ns=INSTRUCTION_NS)
-    log = kgdbts(target, "V1")
-    for name in HARDWARE_TESTS:
-        assert f"kgdbts:RUN {name}" in log
-    assert "ERROR" not in log and "WARNING" not in log
-    assert "Unregistered I/O driver kgdbts" in log
-    target.expect_armed(0)
+    expect_kgdbts_passes(boot(kernel=fixes_kernel, kgdboc="none", smp=2, instruction_ns=INSTRUCTION_NS))
 
 
 def test_a_breakpoint(fixed: Target) -> None:
@@ -47,14 +40,11 @@ def test_a_breakpoint(fixed: Target) -> None:
     gdb = fixed.attach_gdb()
     gdb.command("break wakeup_flusher_threads")
     fixed.resume(gdb)
-    for _ in range(2):
-        fixed.console.start("sync")
-        assert "Breakpoint 1, wakeup_flusher_threads" in gdb.wait_stop()
-        gdb.resume()
-        fixed.console.finish()
+    sync_stops(fixed, gdb, "Breakpoint 1, wakeup_flusher_threads")
     fixed.break_in()
     gdb.wait_stop()
     gdb.command("detach")
+    fixed.back()
     fixed.console.run("sync", check=True)
 
 
@@ -85,11 +75,7 @@ def test_hbreak(fixed: Target) -> None:
     gdb = fixed.attach_gdb()
     gdb.command("hbreak wakeup_flusher_threads")
     fixed.resume(gdb)
-    for _ in range(2):
-        fixed.console.start("sync")
-        assert "Breakpoint 1, wakeup_flusher_threads" in gdb.wait_stop()
-        gdb.resume()
-        fixed.console.finish()
+    sync_stops(fixed, gdb, "Breakpoint 1, wakeup_flusher_threads")
     fixed.expect_armed(1)
 
 

@@ -24,10 +24,8 @@ OWNERS = {"kvm": GUESTS, "mm": [0] * 4, "begun": None}
 
 def records(it: Bench) -> dict[str, int]:
     """What the kernel wants in the registers of CPU 1, under their names."""
-    offset = it.stepper.read(CPU, it.symbol("__per_cpu_offset") + 8 * CPU, 8)
-    wanted = {f"DR{number}": it.stepper.read(CPU, offset + it.symbol("cpu_debugreg") + 8 * number, 8)
-              for number in range(4)}
-    return {**wanted, "DR7": it.stepper.read(CPU, offset + it.symbol("cpu_dr7"), 8)}
+    wanted = {f"DR{number}": it.stepper.read(CPU, it.per_cpu("cpu_debugreg") + 8 * number, 8) for number in range(4)}
+    return {**wanted, "DR7": it.stepper.read(CPU, it.per_cpu("cpu_dr7"), 8)}
 
 
 def held_registers(it: Bench) -> dict[str, int]:

@@ -6,7 +6,7 @@ from __future__ import annotations
 import pytest
 
 from conftest import Boot
-from drive import cpu_number, prepare, set_and_go_on, stops_of_commands, top_of_stack, watched
+from drive import cpu_number, per_cpu_offset, prepare, set_and_go_on, stops_of_commands, top_of_stack, watched
 from kgdbrig.errors import RigError
 from kgdbrig.hwbp import PerfEvent
 from kgdbrig.rsp import Rsp
@@ -146,7 +146,7 @@ def expect_perf_refused(target: Target, address: int) -> None:
 def on_the_boot_cpu(target: Target, name: str) -> int:
     """Where a per-CPU variable is on it."""
     rsp = target.attach_rsp()
-    offset = int.from_bytes(rsp.read_memory(target.kernel.symbol("__per_cpu_offset"), 8), "little")
+    offset = per_cpu_offset(target, rsp)
     assert rsp.request("D") == "OK"
     target.back()
     places = {"top of stack": top_of_stack, "cpu number": cpu_number}

@@ -20,6 +20,11 @@ MCG_STATUS = 1 << 2 | 1 << 1
 CPU = "Nehalem"
 
 
+def machine_check(target: Target, cpu: int) -> None:
+    """Have a CPU take one before its next instruction; the guest is stopped."""
+    target.machine.qmp().hmp(f"mce {cpu} 1 {STATUS:#x} {MCG_STATUS:#x} 0 0")
+
+
 def killed_by_a_machine_check(target: Target) -> None:
     """Have a machine check happen in a program of the guest's, in user mode."""
     qmp = target.machine.qmp()
@@ -34,7 +39,7 @@ def killed_by_a_machine_check(target: Target) -> None:
         qmp.command("cont")
         if deadline.passed():
             raise RigTimeout("CPU in user mode", deadline.seconds, target.report())
-    qmp.hmp(f"mce 0 1 {STATUS:#x} {MCG_STATUS:#x} 0 0")
+    machine_check(target, 0)
     qmp.command("cont")
     target.console.finish()
     assert target.console.status == 128 + 7, "SIGBUS was due"

@@ -17,7 +17,7 @@ from kgdbrig.stepper import Call, Place
 from kgdbrig.trigger import RUN, line
 from kgdbrig.wait import Deadline
 from test_machine_check import CPU as CPU_MODEL
-from test_machine_check import MCG_STATUS, STATUS
+from test_machine_check import machine_check
 from windows import CPU, MASTER, OFF, Bench, Watch, bench
 
 HIT, PERFS = Watch(0), Watch(256)
@@ -104,7 +104,7 @@ def test_in_a_machine_check(boot: Boot) -> None:
                 raise RigTimeout("CPU in user mode", deadline.seconds, it.target.report())
             it.stepper.go()
             it.stepper.hold()
-        it.target.machine.qmp().hmp(f"mce {CPU} 1 {STATUS:#x} {MCG_STATUS:#x} 0 0")
+        machine_check(it.target, CPU)
         it.stepper.run_to(it.symbol("do_machine_check"), cpu=CPU)
         assert sender.send() == OFF
         sender.finish()
@@ -123,7 +123,7 @@ def test_in_a_change(boot: Boot, stride: Stride) -> None:
             it.arm(access)
             sender.start(f"echo {line('write', size=4, offset=PERFS.offset, value=it.next_value(), cpu=CPU)} > {RUN}")
             it.arrive()
-            db = it.symbol("kgdb_db") + it.stepper.read(CPU, it.symbol("__per_cpu_offset") + 8 * CPU, 8)
+            db = it.per_cpu("kgdb_db")
             it.stepper.write(CPU, db + GENERATION, 4, 0)
             return it.stepper.enter(CPU, it.symbol("kgdb_slots_sync")), db
 

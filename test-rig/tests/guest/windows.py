@@ -36,9 +36,9 @@ _LONGEST = 20_000
 _OFF_SECONDS = 10.0
 #: DR7 with nothing enabled (SDM vol. 3B, 18.2.4).
 OFF = 0x400
-#: What DR7 says of a register, by kind and length.
+#: What DR7 says of a register, by kind and length (SDM vol. 3B, 18.2.4).
 _TYPES = {"Z2": 1, "Z4": 3}
-_LENGTHS = {1: 0, 2: 1, 8: 2, 4: 3}
+LENGTHS = {1: 0, 2: 1, 8: 2, 4: 3}
 
 
 @dataclass(frozen=True)
@@ -72,6 +72,10 @@ class Bench:
     def symbol(self, name: str) -> int:
         """A function's or a variable's address."""
         return self.target.kernel.symbol(name)
+
+    def per_cpu(self, name: str) -> int:
+        """Where a per-CPU variable is on CPU 1, modulo 1 << 64; the guest is held, and an x86_64."""
+        return self.symbol(name) + self.stepper.read(CPU, self.symbol("__per_cpu_offset") + 8 * CPU, 8)
 
     def proceed(self) -> None:
         """From a stop in KGDB: the guest goes on."""
@@ -208,7 +212,7 @@ class Bench:
 
     def register(self, watch: Watch) -> tuple[int, int, int]:
         """What enabled() says of a register that has this."""
-        return self.base + watch.offset, _TYPES[watch.kind], _LENGTHS[watch.size]
+        return self.base + watch.offset, _TYPES[watch.kind], LENGTHS[watch.size]
 
 
 def enabled(registers: dict[str, int]) -> list[tuple[int, int, int]]:
