@@ -26,10 +26,11 @@ __all__ = ["lock", "run", "tree"]
 
 
 def run(version: str, arch: str, say: Say = print, progress: TextIO | None = sys.stderr, *,
-        again: bool = False, steps: bool = True) -> bool:
+        again: bool = False, whole: bool = True) -> bool:
     """Run every check on the series for a kernel version, and report; whether all passed.
 
-    Without `steps` nothing is built after each patch, which takes about as long as all else.
+    If not `whole`, what most patches have in common with those for another version is left to that: nothing is built
+    after each patch, for other architectures, and in configurations that KGDB's own entries do not depend on.
 
     A report without a failure is kept in the cache, and shown without running
     anything (unless `again`) as long as nothing changes that goes into it.
@@ -37,9 +38,9 @@ def run(version: str, arch: str, say: Say = print, progress: TextIO | None = sys
     layout = arches.find(arch)
     pristine = source.find(version, None, progress)
     laid = overlay.load(version)
-    whole = paths.cache_dir("checks") / _key(version, layout, pristine, laid)
-    kept = whole if steps else whole.with_name(f"{whole.name}-without-steps")
-    for report in (whole, kept):
+    complete = paths.cache_dir("checks") / _key(version, layout, pristine, laid)
+    kept = complete if whole else complete.with_name(f"{complete.name}-in-part")
+    for report in (complete, kept):
         if report.exists() and not again:
             say(report.read_text(encoding="utf-8") + "rig: that is the report of an earlier run: nothing has changed since")
             return True
@@ -49,7 +50,7 @@ def run(version: str, arch: str, say: Say = print, progress: TextIO | None = sys
         said.append(f"{line}\n")
         say(line)
 
-    passed = _run(version, layout, pristine, laid, steps, both, progress)
+    passed = _run(version, layout, pristine, laid, whole, both, progress)
     if passed:
         written = kept.with_suffix(f".{os.getpid()}")
         written.write_text("".join(said), encoding="utf-8")
@@ -77,7 +78,7 @@ def _key(version: str, arch: Arch, pristine: Source, laid: Overlay) -> str:
     return total.hexdigest()[:40]
 
 
-def _run(version: str, layout: Arch, pristine: Source, laid: Overlay, steps: bool, say: Say,
+def _run(version: str, layout: Arch, pristine: Source, laid: Overlay, whole: bool, say: Say,
          progress: TextIO | None) -> bool:
     report = Report(say)
     say(f"rig: checking the series for Linux {version} {layout.name} ({pristine.identity})")
@@ -88,12 +89,15 @@ def _run(version: str, layout: Arch, pristine: Source, laid: Overlay, steps: boo
         patches.checkpatch(laid_out, report)
         patches.maintainers(laid_out, report)
         patches.kernel_doc(laid_out, report)
-        diagnostics.lint(laid_out, report)
+        made = diagnostics.lint(laid_out, report)
+        if made is not None:
+            builds.calls(laid_out, made, report)
         for variant in builds.VARIANTS:
-            builds.build_variant(laid_out, variant, report)
-        for other in cross.OTHERS:
-            cross.build_other(laid_out, other, report)
-        if steps:
+            if whole or variant in builds.OF_EACH_VERSION:
+                builds.build_variant(laid_out, variant, report)
+        if whole:
+            for other in cross.OTHERS:
+                cross.build_other(laid_out, other, report)
             builds.build_steps(laid_out, report)
     say(f"rig: {report.checks} checks, {len(report.failed)} failed" +
         "".join(f"\n     failed: {check}" for check in report.failed))

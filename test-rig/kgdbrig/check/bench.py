@@ -28,6 +28,8 @@ WHOLE = ("kernel/debug/",)
 #: Directories that kbuild enters from two others (arch/x86/Makefile gives this one to the top): an object of theirs
 #: that is named is compiled by both makes.  With more than one job that is at the same time, into the same files.
 ENTERED_TWICE = ("arch/x86/power/",)
+#: What nothing here looks at and a third of the compiler's time goes into.
+WITHOUT_DEBUGGING = {"DEBUG_INFO_NONE": "y", "DEBUG_INFO_DWARF5": "n", "GDB_SCRIPTS": "n"}
 
 
 def tree(pristine: Source) -> Path:
@@ -70,7 +72,7 @@ class Bench:
         objects = paths.cache_dir("obj", f"{self.pristine.name}_{self.arch.name}_check{'-stock' * pristine}")
         kbuild = Kbuild(self.arch.make_arch, self.pristine, tree, objects)
         if not configured:
-            with fragment(settings) as last:
+            with fragment({**WITHOUT_DEBUGGING, **settings}) as last:
                 kbuild.configure((*build.fragments("default", self.version, self.arch.name, stock), last))
         return Made(kbuild, tree, objects, self.changed, more)
 

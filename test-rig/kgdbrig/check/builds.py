@@ -13,7 +13,6 @@ from kgdbrig.overlay import Overlay
 
 #: Configurations the series must build in without a warning: what each changes.
 VARIANTS: dict[str, dict[str, str]] = {
-    "the rig's configuration": {},
     "KGDB_WATCHPOINT=n": {"KGDB_WATCHPOINT": "n"},
     "KGDB_KDB=n": {"KGDB_KDB": "n"},
     "SMP=n": {"SMP": "n", "HOTPLUG_CPU": "n", "NR_CPUS": "1"},
@@ -26,6 +25,8 @@ VARIANTS: dict[str, dict[str, str]] = {
     # which version calls them what, entry.py knows
     "every mitigation": {"CPU_MITIGATIONS": "y"},
 }
+#: Of these, what is different enough from version to version.
+OF_EACH_VERSION = ("KGDB_WATCHPOINT=n", "every mitigation")
 
 
 def build_variant(bench: Bench, variant: str, report: Report) -> None:
@@ -38,11 +39,18 @@ def build_variant(bench: Bench, variant: str, report: Report) -> None:
     findings = [] if worked else [failure(said)]
     findings += [line for line in said.splitlines() if "warning:" in line and worked]
     findings += _unresolved(bench, made)
-    if worked and not settings and bench.arch.name == "x86_64":
-        findings += direction.bad_calls(made.objects())
     if worked and mitigated and bench.arch.name == "x86_64":
         findings += entry.touched(made.objects(), bench.tree)
     report.result(f"builds with -Werror: {variant}", findings, f"{len(made.objects())} objects")
+
+
+def calls(bench: Bench, made: Made, report: Report) -> None:
+    """Who calls whom in objects that are built in the rig's configuration: in the stated order, and nobody that is not there."""
+    findings = _unresolved(bench, made)
+    if bench.arch.name == "x86_64":
+        findings += direction.bad_calls(made.objects())
+    report.result("each file of the series calls those below it, and nothing that is not built", findings,
+                  f"{len(made.objects())} objects")
 
 
 def _unresolved(bench: Bench, made: Made) -> list[str]:

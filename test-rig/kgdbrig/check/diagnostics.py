@@ -7,14 +7,15 @@ import re
 from collections import Counter
 from collections.abc import Iterable
 
-from kgdbrig.check.bench import Bench
+from kgdbrig.check.bench import Bench, Made
 from kgdbrig.check.report import Report, failure, program
 from kgdbrig.errors import RigError
 
 _MESSAGE = re.compile(r"^(?P<file>[^\s:]+):\d+(?::\d+)?: (?P<text>.*)$", re.MULTILINE)
 
 
-def lint(bench: Bench, report: Report) -> None:
+def lint(bench: Bench, report: Report) -> Made | None:
+    """What the two say of the rig's configuration; the objects, if they could be built."""
     stock = bench.made({}, stock=True, pristine=True)
     ours = bench.made({})
     sparse, note = _sparse(bench)
@@ -32,6 +33,7 @@ def lint(bench: Bench, report: Report) -> None:
                  if name.endswith(".c") and name not in checked and name not in ours.unbuilt()]
     report.result(f"sparse (C=2) on {len(checked)} files: no warning that the stock tree has not",
                   unchecked + new_messages(before, after, bench.changed) or ([] if worked else [failure(after)]), note)
+    return ours if worked else None
 
 
 def new_messages(before: str, after: str, changed: Iterable[str]) -> list[str]:

@@ -4,9 +4,12 @@
 from __future__ import annotations
 
 import fnmatch
+import os
 import re
+import subprocess
 import tempfile
 from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -89,9 +92,14 @@ def checkpatch(bench: Bench, report: Report) -> None:
         patches = [mail for mails in written.values() for mail in mails[1:]]
         said = []
         broken = []
-        for patch in patches:
-            result = program(["scripts/checkpatch.pl", "--strict", "--terse", "--show-types", "--no-summary",
-                               str(patch)], bench.tree, "perl")
+
+        def run(patch: Path) -> subprocess.CompletedProcess[str]:
+            return program(["scripts/checkpatch.pl", "--strict", "--terse", "--show-types", "--no-summary", str(patch)],
+                           bench.tree, "perl")
+
+        with ThreadPoolExecutor(len(os.sched_getaffinity(0))) as pool:
+            results = list(pool.map(run, patches))
+        for patch, result in zip(patches, results, strict=True):
             found = notices(result.stdout, patch)
             said += found
             if result.stderr.strip() or (result.returncode != 0 and not found):
