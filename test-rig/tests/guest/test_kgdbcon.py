@@ -25,14 +25,15 @@ STORE, PUT_CHAR = "trigger_write_4", "kgdboc_put_char"
 _TURN_SECONDS = 0.1
 
 
-def shared(boot: Boot, *, parallel: bool = False) -> tuple[Target, Rsp]:
+def shared(boot: Boot) -> tuple[Target, Rsp]:
     """Two CPUs that run, and a client.  Messages go to the client alone, and not to the shell's port.
 
     CPU 1 stands still while its message waits.  Nothing that the shell needs may be there, and nobody may wait for it, as
-    the watchdog of 7.3's clocks does, on the CPU that looks.
+    the watchdog of 7.3's clocks does, on the CPU that looks.  The CPUs do not take turns: CPU 1 polls the line while it
+    waits, and with its turns in between CPU 0 of 6.1, which has the host's clock, got to nothing but its own ticks.
     """
     target = boot(smp=2, append="kgdbcon printk.devkmsg=on isolcpus=1 irqaffinity=0 tsc=nowatchdog",
-                  parallel=parallel)
+                  parallel=True)
     prepare(target)
     settle(target)
     # The shell and what it runs: another CPU may stand still, and it would have to let go of them.
@@ -147,7 +148,7 @@ def test_a_stop_in_the_middle_of_a_message(boot: Boot) -> None:
 
 def test_messages_all_the_time(boot: Boot) -> None:
     """One CPU says something and the other one stops, over and over: nothing hangs, messages are whole and in order."""
-    target, rsp = shared(boot, parallel=True)
+    target, rsp = shared(boot)
     run_from_here(target, rsp)
     address = target.symbol(STORE)
     target.console.start(BREAK_IN)
