@@ -92,10 +92,9 @@ def _run(version: str, layout: Arch, pristine: Source, laid: Overlay, whole: boo
         made = diagnostics.lint(laid_out, report)
         if made is not None:
             builds.calls(laid_out, made, report)
-        for variant in builds.VARIANTS:
-            if whole or variant in builds.OF_EACH_VERSION:
-                builds.build_variant(laid_out, variant, report)
+        builds.build_variants(laid_out, builds.OF_EACH_VERSION, report)
         if whole:
+            builds.build_variants(laid_out, builds.OF_ONE_VERSION, report)
             for other in cross.OTHERS:
                 cross.build_other(laid_out, other, report)
             builds.build_steps(laid_out, report)

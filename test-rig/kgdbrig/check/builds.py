@@ -11,9 +11,14 @@ from kgdbrig.check.bench import Bench, Made
 from kgdbrig.check.report import Report, failure, program
 from kgdbrig.overlay import Overlay
 
-#: Configurations the series must build in without a warning: what each changes.
-VARIANTS: dict[str, dict[str, str]] = {
+#: Configurations the series must build in without a warning, on every version: what each changes.
+OF_EACH_VERSION: dict[str, dict[str, str]] = {
     "KGDB_WATCHPOINT=n": {"KGDB_WATCHPOINT": "n"},
+    # which version calls them what, entry.py knows
+    "every mitigation": {"CPU_MITIGATIONS": "y"},
+}
+#: Those that differ too little from version to version.
+OF_ONE_VERSION: dict[str, dict[str, str]] = {
     "KGDB_KDB=n": {"KGDB_KDB": "n"},
     "SMP=n": {"SMP": "n", "HOTPLUG_CPU": "n", "NR_CPUS": "1"},
     # x86 selects PERF_EVENTS: what is left is the core and the breakpoints
@@ -22,16 +27,17 @@ VARIANTS: dict[str, dict[str, str]] = {
                                    "KGDB_HONOUR_BLOCKLIST": "n", "FUNCTION_TRACER": "n", "DYNAMIC_FTRACE": "n",
                                    "FTRACE": "n", "MMIOTRACE": "n"},
     "PREEMPT=y": {"PREEMPT": "y"},
-    # which version calls them what, entry.py knows
-    "every mitigation": {"CPU_MITIGATIONS": "y"},
 }
-#: Of these, what is different enough from version to version.
-OF_EACH_VERSION = ("KGDB_WATCHPOINT=n", "every mitigation")
 
 
-def build_variant(bench: Bench, variant: str, report: Report) -> None:
-    mitigated = "CPU_MITIGATIONS" in VARIANTS[variant]
-    settings = entry.settings(bench.version) if mitigated else VARIANTS[variant]
+def build_variants(bench: Bench, variants: dict[str, dict[str, str]], report: Report) -> None:
+    for variant, changes in variants.items():
+        _build_variant(bench, variant, changes, report)
+
+
+def _build_variant(bench: Bench, variant: str, changes: dict[str, str], report: Report) -> None:
+    mitigated = "CPU_MITIGATIONS" in changes
+    settings = entry.settings(bench.version) if mitigated else changes
     # Without the option, what depends on it must not be asked for either: as for a stock kernel.
     made = bench.made({**settings, "WERROR": "y"}, stock=settings.get("KGDB_WATCHPOINT") == "n",
                       more=entry.MORE if mitigated else ())

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Finds what the compiler and sparse say about the series and not about the stock tree."""
+"""Finds what the compiler, objtool and sparse say about the series and not about the stock tree."""
 
 from __future__ import annotations
 
@@ -11,7 +11,8 @@ from kgdbrig.check.bench import Bench, Made
 from kgdbrig.check.report import Report, failure, program
 from kgdbrig.errors import RigError
 
-_MESSAGE = re.compile(r"^(?P<file>[^\s:]+):\d+(?::\d+)?: (?P<text>.*)$", re.MULTILINE)
+#: What the compiler and sparse say is about a line of a file; what objtool says is about a place in an object.
+_MESSAGE = re.compile(r"^(?P<file>[^\s:]+):(?:\d+(?::\d+)?: | (?=warning: objtool: ))(?P<text>.*)$", re.MULTILINE)
 
 
 def lint(bench: Bench, report: Report) -> Made | None:
@@ -37,7 +38,7 @@ def lint(bench: Bench, report: Report) -> Made | None:
 
 
 def new_messages(before: str, after: str, changed: Iterable[str]) -> list[str]:
-    """What a compiler or sparse says in `after` and not in `before`, line numbers aside.
+    """What a compiler, objtool or sparse says in `after` and not in `before`, line numbers and offsets aside.
 
     In a file of `changed` each one counts; what a header says is repeated in
     all that include it, so there once is as good as often.  Of an imbalance of
@@ -51,13 +52,14 @@ def new_messages(before: str, after: str, changed: Iterable[str]) -> list[str]:
         key = _key(match)
         if known[key] == 0:
             found.append(match[0])
-        elif match["file"] in files:
+        elif re.sub(r"\.o$", ".c", match["file"]) in files:
             known[key] -= 1
     return found
 
 
 def _key(match: re.Match[str]) -> tuple[str, str]:
-    return ("" if "context imbalance in" in match["text"] else match["file"], match["text"])
+    text = match["text"]
+    return ("" if "context imbalance in" in text else match["file"], re.sub(r"\+0x[0-9a-f]+", "", text))
 
 
 def _sparse(bench: Bench) -> tuple[str, str]:

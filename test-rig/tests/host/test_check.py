@@ -46,6 +46,17 @@ def test_only_new_messages_count() -> None:
         "kernel/a.c:40:3: warning: old", "kernel/b.c:1:1: error: new"]
 
 
+def test_what_objtool_says_has_no_line() -> None:
+    """It names the object, and an offset that any other change moves."""
+    before = "kernel/a.o: warning: objtool: f+0x10: call without frame pointer save/setup\n"
+    after = ("kernel/a.o: warning: objtool: f+0x30: call without frame pointer save/setup\n"
+             "kernel/a.o: warning: objtool: f+0x50: call without frame pointer save/setup\n"
+             "kernel/a.o: warning: objtool: g+0x5: call to h() leaves .noinstr.text section\n")
+    assert diagnostics.new_messages(before, after, ["kernel/a.c"]) == [
+        "kernel/a.o: warning: objtool: f+0x50: call without frame pointer save/setup",
+        "kernel/a.o: warning: objtool: g+0x5: call to h() leaves .noinstr.text section"]
+
+
 def test_an_object_that_two_makes_compile_is_named() -> None:
     """At the same time, they would write the same files: what one of them reads may be half written."""
     once = "  CC      arch/x86/kernel/kgdb.o\n  AS      arch/x86/power/asm.o\n"
