@@ -21,10 +21,13 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from kgdbrig import arches, build, klog, machine, paths, source  # noqa: E402
-from kgdbrig.build import Kernel  # noqa: E402
-from kgdbrig.hooks import PARTS  # noqa: E402
-from kgdbrig.target import Target  # noqa: E402
+from kgdbrig import arches, paths  # noqa: E402
+from kgdbrig.clients.target import Target  # noqa: E402
+from kgdbrig.judging import klog  # noqa: E402
+from kgdbrig.kernels import build, source  # noqa: E402
+from kgdbrig.kernels.build import Kernel  # noqa: E402
+from kgdbrig.kernels.hooks import PARTS  # noqa: E402
+from kgdbrig.machines import qemu  # noqa: E402
 
 #: A factory of booted targets, each ended with its test; see Target's arguments.
 Boot = Callable[..., Target]
@@ -252,12 +255,12 @@ def _machine(kernel: Kernel, states: Path, *, smp: int = 1, parallel: bool = Fal
     """
     if arguments.get("machine") == _BOCHS:
         return Target(kernel, smp=smp, append=append, **arguments)
-    starts_counted = not parallel and machine.starts_counted(kernel.version, smp)
+    starts_counted = not parallel and qemu.starts_counted(kernel.version, smp)
     if arguments.get("kgdboc") in ("early", "wait") or "visits" in arguments or "disk_mb" in arguments:
         return Target(kernel, smp=smp, parallel=parallel, counted=starts_counted, append=append, **arguments)
     counted = starts_counted if starts_cpus else not parallel
     if counted != starts_counted:
-        append = f"{append} {machine.COUNTED_TSC}"
+        append = f"{append} {qemu.COUNTED_TSC}"
     # The oracle is not part of the guest.
     alike = sorted(item for item in arguments.items() if item[0] != "oracle")
     named = repr([kernel.key, smp, parallel, counted, append, alike])

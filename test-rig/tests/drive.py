@@ -3,11 +3,11 @@
 
 from __future__ import annotations
 
-from kgdbrig.console import BREAK_IN
-from kgdbrig.gdb import Gdb
-from kgdbrig.rsp import Rsp, StopReply
-from kgdbrig.target import Target
-from kgdbrig.trigger import RUN, Context, Op, forever, line
+from kgdbrig.clients.console import BREAK_IN
+from kgdbrig.clients.gdb import Gdb
+from kgdbrig.clients.rsp import Rsp, StopReply
+from kgdbrig.clients.target import Target
+from kgdbrig.clients.trigger import RUN, Context, Op, forever, line
 
 #: DR6's BS: the debug exception was raised by a single step (SDM vol. 3B, 18.2.3).
 DR6_STEP = 1 << 14

@@ -8,9 +8,9 @@ from collections.abc import Callable
 import pytest
 
 from conftest import Boot
-from kgdbrig.build import Kernel
-from kgdbrig.hwbp import PerfEvent
-from kgdbrig.target import Target
+from kgdbrig.clients.hwbp import PerfEvent
+from kgdbrig.clients.target import Target
+from kgdbrig.kernels.build import Kernel
 
 pytestmark = pytest.mark.one_version
 

@@ -6,8 +6,8 @@ from __future__ import annotations
 import pytest
 
 from conftest import Boot
-from kgdbrig import endurance, klog
-from kgdbrig.build import Kernel
+from kgdbrig.judging import endurance, klog
+from kgdbrig.kernels.build import Kernel
 
 
 #: As endurance.TESTS, for about a minute.

@@ -7,10 +7,10 @@ import pytest
 
 from conftest import Boot
 from drive import per_cpu_offset
-from kgdbrig.build import Kernel
+from kgdbrig.clients.hwbp import PerfEvent
+from kgdbrig.clients.target import Target
 from kgdbrig.errors import RigError
-from kgdbrig.hwbp import PerfEvent
-from kgdbrig.target import Target
+from kgdbrig.kernels.build import Kernel
 
 pytestmark = [pytest.mark.rest_in_test_all, pytest.mark.not_on("6.1")]
 

@@ -7,7 +7,7 @@ import pytest
 
 from conftest import Boot
 from drive import back_over_int3, kgdbts, prepare, set_and_go_on
-from kgdbrig.build import Kernel
+from kgdbrig.kernels.build import Kernel
 
 pytestmark = pytest.mark.one_version
 

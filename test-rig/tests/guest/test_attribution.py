@@ -8,7 +8,7 @@ import re
 import pytest
 
 from drive import go_on, go_on_wire, prepare, set_and_go_on, stop_in_gdb, stop_on_wire, watched
-from kgdbrig.target import Target
+from kgdbrig.clients.target import Target
 
 
 @pytest.mark.parametrize("size", [1, 2, 4, 8])

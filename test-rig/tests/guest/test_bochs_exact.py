@@ -6,7 +6,7 @@ from __future__ import annotations
 import pytest
 
 from drive import prepare
-from kgdbrig.target import Target
+from kgdbrig.clients.target import Target
 from test_attribution import (test_a_read_modify_write_is_a_write, test_an_access_that_only_overlaps,  # noqa: F401
                               test_every_size_and_direction, test_four_at_once_and_no_fifth, test_two_types_on_one_address,
                               test_two_types_on_one_address_by_slot)

@@ -12,11 +12,11 @@ from __future__ import annotations
 import pytest
 
 from drive import go_on_wire, prepare, reasons, set_and_go_on, stop_on_wire, stops_of_commands, stops_on_wire
-from kgdbrig.console import BREAK_IN
-from kgdbrig.hwbp import PerfEvent
-from kgdbrig.rsp import Rsp
-from kgdbrig.target import Target
-from kgdbrig.trigger import RUN, Op, line
+from kgdbrig.clients.console import BREAK_IN
+from kgdbrig.clients.hwbp import PerfEvent
+from kgdbrig.clients.rsp import Rsp
+from kgdbrig.clients.target import Target
+from kgdbrig.clients.trigger import RUN, Op, line
 from test_dr6 import test_several_registers  # noqa: F401
 from test_stepping import step_to_a_hit
 

@@ -8,7 +8,7 @@ import signal
 
 import pytest
 
-from kgdbrig.target import Target
+from kgdbrig.clients.target import Target
 from test_breakpoint_beside import test_break_beside  # noqa: F401
 from test_session import (test_a_condition_is_gdb_s_to_check, test_hardware_breakpoint,  # noqa: F401
                           test_rwatch_stops_at_reads_alone, test_the_demo_session)

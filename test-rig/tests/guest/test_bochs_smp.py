@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from conftest import Boot
 from drive import go_on_wire, prepare, set_and_go_on, stop_on_wire
-from kgdbrig.trigger import Op
+from kgdbrig.clients.trigger import Op
 
 HERE = 64
 

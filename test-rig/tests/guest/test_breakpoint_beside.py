@@ -13,8 +13,8 @@ import re
 import pytest
 
 from drive import break_in
-from kgdbrig.gdb import Gdb
-from kgdbrig.target import Target
+from kgdbrig.clients.gdb import Gdb
+from kgdbrig.clients.target import Target
 
 pytestmark = pytest.mark.i386
 

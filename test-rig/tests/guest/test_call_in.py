@@ -7,8 +7,8 @@ import pytest
 
 from conftest import Boot
 from drive import break_in, go_on, go_on_wire, prepare, set_and_go_on, stop_in_gdb, stop_on_wire, watched
+from kgdbrig.clients.target import Target
 from kgdbrig.errors import RigError
-from kgdbrig.target import Target
 
 CPUS = 3
 #: What the CPUs touch there: the one that calls writes the first, those that join look at the second, to see whether they are

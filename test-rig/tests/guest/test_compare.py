@@ -10,8 +10,9 @@ import sys
 import pytest
 
 from conftest import Platform
-from kgdbrig import compare, paths
-from kgdbrig.build import Kernel
+from kgdbrig import paths
+from kgdbrig.judging import compare
+from kgdbrig.kernels.build import Kernel
 
 
 @pytest.mark.one_version

@@ -6,8 +6,8 @@ from __future__ import annotations
 import pytest
 
 from conftest import Boot, expect_no_complaint
-from kgdbrig import klog
-from kgdbrig.target import Target
+from kgdbrig.clients.target import Target
+from kgdbrig.judging import klog
 
 PLANTED = "WARNING: rig: planted"
 PLANT = f"echo '<4>{PLANTED}' > /dev/kmsg"

@@ -7,10 +7,10 @@ import re
 
 from conftest import Boot
 from drive import go_on, prepare, set_and_go_on, stop_in_gdb, watched
+from kgdbrig.clients.rsp import Rsp, StopReply
+from kgdbrig.clients.target import Target
+from kgdbrig.clients.trigger import Context
 from kgdbrig.errors import RigTimeout
-from kgdbrig.rsp import Rsp, StopReply
-from kgdbrig.target import Target
-from kgdbrig.trigger import Context
 
 #: Each context, and the functions that gdb's backtrace must show, innermost first.
 CONTEXTS: dict[Context, tuple[str, ...]] = {

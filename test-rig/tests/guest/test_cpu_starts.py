@@ -7,9 +7,9 @@ import pytest
 
 from conftest import Boot, Stride
 from drive import prepare, set_and_go_on
-from kgdbrig.rsp import Rsp
-from kgdbrig.stepper import Stepper
-from kgdbrig.target import Target
+from kgdbrig.clients.rsp import Rsp
+from kgdbrig.clients.stepper import Stepper
+from kgdbrig.clients.target import Target
 from windows import CPU, LENGTHS, MASTER, enabled
 
 ONLINE = f"/sys/devices/system/cpu/cpu{CPU}/online"

@@ -26,12 +26,12 @@ import pytest
 
 from conftest import Boot
 from drive import per_cpu_offset, prepare, set_and_go_on
-from kgdbrig.console import BREAK_IN
+from kgdbrig.clients.console import BREAK_IN
+from kgdbrig.clients.rsp import Rsp, RspError, StopReply
+from kgdbrig.clients.target import Target
+from kgdbrig.clients.trigger import RUN, RegisterType
 from kgdbrig.errors import RigError, RigTimeout
-from kgdbrig.oracle import Oracle
-from kgdbrig.rsp import Rsp, RspError, StopReply
-from kgdbrig.target import Target
-from kgdbrig.trigger import RUN, RegisterType
+from kgdbrig.machines.oracle import Oracle
 from kgdbrig.wait import Deadline
 
 #: Where the shell does not answer, it hangs after this much: a guest that is well needs a fraction of both.

@@ -9,7 +9,7 @@ import pytest
 
 from conftest import Boot
 from drive import DEAD, back_over_int3, go_on_to, go_on_wire, prepare, set_and_go_on, stop_on_wire, sync_stops
-from kgdbrig.target import Target
+from kgdbrig.clients.target import Target
 from test_danger import per_cpu
 
 ROUNDS = 5

@@ -10,10 +10,10 @@ import pytest
 
 from conftest import Boot
 from drive import DR6_STEP, prepare, reasons, set_and_go_on, stops_of_commands
-from kgdbrig.klog import complaints
-from kgdbrig.rsp import Rsp, StopReply
-from kgdbrig.target import Target
-from kgdbrig.trigger import RegisterType
+from kgdbrig.clients.rsp import Rsp, StopReply
+from kgdbrig.clients.target import Target
+from kgdbrig.clients.trigger import RegisterType
+from kgdbrig.judging.klog import complaints
 
 #: The R/W bits of DR7 (SDM vol. 3B, 18.2.4).
 TYPES: dict[RegisterType, int] = {"x": 0, "w": 1, "rw": 3}

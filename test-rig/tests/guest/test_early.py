@@ -13,9 +13,9 @@ import pytest
 
 from conftest import Boot
 from drive import go_on_to, prepare, run_to, stop_in_gdb, watch, watched
-from kgdbrig.gdb import Gdb
-from kgdbrig.oracle import Access
-from kgdbrig.rsp import Rsp
+from kgdbrig.clients.gdb import Gdb
+from kgdbrig.clients.rsp import Rsp
+from kgdbrig.machines.oracle import Access
 
 #: What gdb's thread ids are for CPU 0, 1, ... while it idles: KGDB's shadow_pid().
 IDLE = [f"{-2 - cpu & 0xffffffff:08x}" for cpu in range(8)]

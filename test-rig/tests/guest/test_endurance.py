@@ -4,8 +4,8 @@
 from __future__ import annotations
 
 from conftest import Boot
-from kgdbrig import endurance
-from kgdbrig.machine import INSTRUCTION_NS
+from kgdbrig.judging import endurance
+from kgdbrig.machines.qemu import INSTRUCTION_NS
 
 
 def test_kgdbts(boot: Boot) -> None:

@@ -14,8 +14,8 @@ from dataclasses import dataclass
 import pytest
 
 from conftest import Boot, Stride
-from kgdbrig.hwbp import PerfEvent, hits, watch_own_variable
-from kgdbrig.stepper import Call
+from kgdbrig.clients.hwbp import PerfEvent, hits, watch_own_variable
+from kgdbrig.clients.stepper import Call
 from windows import CPU, OFF, Bench, Watch, bench
 
 HIT, OTHER, THIRD, PERFS = Watch(0), Watch(64), Watch(128), Watch(256)

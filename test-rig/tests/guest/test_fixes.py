@@ -12,10 +12,10 @@ import pytest
 
 from conftest import Boot
 from drive import expect_kgdbts_passes, prepare, set_and_go_on, sync_stops
-from kgdbrig.build import Kernel
-from kgdbrig.hwbp import PerfEvent
-from kgdbrig.machine import INSTRUCTION_NS
-from kgdbrig.target import Target
+from kgdbrig.clients.hwbp import PerfEvent
+from kgdbrig.clients.target import Target
+from kgdbrig.kernels.build import Kernel
+from kgdbrig.machines.qemu import INSTRUCTION_NS
 
 pytestmark = pytest.mark.rest_in_test_all
 

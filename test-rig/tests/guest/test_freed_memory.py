@@ -7,10 +7,10 @@ import pytest
 
 from conftest import Boot
 from drive import cpu_number, per_cpu_offset, prepare, set_and_go_on, stops_of_commands, top_of_stack, watched
+from kgdbrig.clients.hwbp import PerfEvent
+from kgdbrig.clients.rsp import Rsp
+from kgdbrig.clients.target import Target
 from kgdbrig.errors import RigError
-from kgdbrig.hwbp import PerfEvent
-from kgdbrig.rsp import Rsp
-from kgdbrig.target import Target
 
 
 def test_a_module_that_is_gone(target: Target) -> None:

@@ -10,8 +10,8 @@ import pytest
 
 from conftest import Boot
 from drive import prepare, settle
-from kgdbrig.stepper import Stepper
-from kgdbrig.target import Target
+from kgdbrig.clients.stepper import Stepper
+from kgdbrig.clients.target import Target
 from windows import CPU, MASTER, Bench, Watch
 
 CPUS = 2

@@ -6,8 +6,8 @@ from __future__ import annotations
 import re
 
 from drive import prepare
-from kgdbrig.kdb import Kdb
-from kgdbrig.target import Target
+from kgdbrig.clients.kdb import Kdb
+from kgdbrig.clients.target import Target
 
 
 def symbol_of(target: Target, offset: int) -> str:

@@ -8,9 +8,9 @@ import re
 import pytest
 
 from drive import break_in, go_on, prepare, stop_in_gdb, watched
-from kgdbrig.console import BREAK_IN
-from kgdbrig.gdb import Gdb
-from kgdbrig.target import Target
+from kgdbrig.clients.console import BREAK_IN
+from kgdbrig.clients.gdb import Gdb
+from kgdbrig.clients.target import Target
 
 #: Where kdb's watchpoint is, in the trigger's buffer.
 PLACE = 64

@@ -9,9 +9,9 @@ import pytest
 
 from conftest import Boot
 from drive import prepare
-from kgdbrig import trigger
-from kgdbrig.kdb import Kdb
-from kgdbrig.target import Target
+from kgdbrig.clients import trigger
+from kgdbrig.clients.kdb import Kdb
+from kgdbrig.clients.target import Target
 
 PLACE = 64
 SYMBOL = f"kgdb_trigger_buffer+0x{PLACE:x}"

@@ -8,8 +8,8 @@ import re
 import pytest
 
 from drive import prepare
-from kgdbrig.kdb import Kdb
-from kgdbrig.target import Target
+from kgdbrig.clients.kdb import Kdb
+from kgdbrig.clients.target import Target
 
 #: Watched, in the trigger's buffer.
 PLACE = 64

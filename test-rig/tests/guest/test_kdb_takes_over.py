@@ -10,8 +10,8 @@ from __future__ import annotations
 import pytest
 
 from drive import prepare
-from kgdbrig.kdb import Kdb
-from kgdbrig.target import Target
+from kgdbrig.clients.kdb import Kdb
+from kgdbrig.clients.target import Target
 
 
 def stopped_at(target: Target) -> tuple[Kdb, int]:

@@ -11,9 +11,9 @@ from collections.abc import Callable, Iterator
 import pytest
 
 from conftest import Boot
-from kgdbrig.initramfs import NEXT_INITRAMFS, NEXT_KERNEL
-from kgdbrig.rsp import Rsp
-from kgdbrig.target import Target
+from kgdbrig.clients.rsp import Rsp
+from kgdbrig.clients.target import Target
+from kgdbrig.machines.initramfs import NEXT_INITRAMFS, NEXT_KERNEL
 
 CPUS = 2
 

@@ -10,12 +10,12 @@ import contextlib
 
 from conftest import Boot
 from drive import back_over_int3, prepare, settle
-from kgdbrig.console import BREAK_IN
+from kgdbrig.clients.console import BREAK_IN
+from kgdbrig.clients.rsp import Rsp
+from kgdbrig.clients.target import Target
+from kgdbrig.clients.trigger import RUN, line
 from kgdbrig.errors import RigTimeout
-from kgdbrig.rsp import Rsp
-from kgdbrig.tap import FROM_KGDB
-from kgdbrig.target import Target
-from kgdbrig.trigger import RUN, line
+from kgdbrig.line.tap import FROM_KGDB
 from kgdbrig.wait import Deadline
 
 #: What CPU 0 executes while CPU 1 says something; and what puts each character of a packet on the line.

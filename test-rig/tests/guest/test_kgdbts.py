@@ -9,8 +9,8 @@ import pytest
 
 from conftest import Boot
 from drive import expect_kgdbts_passes, kgdbts
-from kgdbrig.build import Kernel
-from kgdbrig.machine import INSTRUCTION_NS
+from kgdbrig.kernels.build import Kernel
+from kgdbrig.machines.qemu import INSTRUCTION_NS
 
 pytestmark = pytest.mark.i386
 

@@ -8,8 +8,8 @@ import re
 import pytest
 
 from conftest import Boot
-from kgdbrig import ktap
-from kgdbrig.target import Target
+from kgdbrig.clients.target import Target
+from kgdbrig.judging import ktap
 
 #: Cases that go through a table, each row of which is a result of its own.
 TABLES = {

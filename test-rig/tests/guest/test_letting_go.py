@@ -9,9 +9,9 @@ import pytest
 
 from conftest import Boot
 from drive import back_over_int3, go_on, prepare, stop_in_gdb, stop_storing, store_all_the_time, watched
-from kgdbrig.console import BREAK_IN
-from kgdbrig.klog import complaints
-from kgdbrig.target import Target
+from kgdbrig.clients.console import BREAK_IN
+from kgdbrig.clients.target import Target
+from kgdbrig.judging.klog import complaints
 
 CPUS = 2
 

@@ -16,10 +16,10 @@ import pytest
 
 from conftest import Boot
 from drive import set_and_go_on
-from kgdbrig.console import BREAK_IN
-from kgdbrig.tap import FROM_KGDB
-from kgdbrig.target import Target
-from kgdbrig.wire import Kind
+from kgdbrig.clients.console import BREAK_IN
+from kgdbrig.clients.target import Target
+from kgdbrig.line.tap import FROM_KGDB
+from kgdbrig.line.wire import Kind
 
 LEVELS = ("integrity", "confidentiality")
 #: One of the kernel's own: its address is known while the guest stands in the debugger.

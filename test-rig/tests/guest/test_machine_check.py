@@ -7,9 +7,9 @@ import re
 
 from conftest import Boot
 from drive import go_on_wire, prepare, set_and_go_on, stop_on_wire
+from kgdbrig.clients.hwbp import PerfEvent
+from kgdbrig.clients.target import Target
 from kgdbrig.errors import RigTimeout
-from kgdbrig.hwbp import PerfEvent
-from kgdbrig.target import Target
 from kgdbrig.wait import Deadline
 
 #: IA32_MCi_STATUS: valid, uncorrected, enabled, signalled, no action required (SDM vol. 3B, 16.3.2.2 and 16.6.3).

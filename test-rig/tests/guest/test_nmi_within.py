@@ -11,10 +11,10 @@ from __future__ import annotations
 
 from conftest import Boot, Stride
 from drive import BREAKPOINTS_ON
+from kgdbrig.clients.hwbp import PerfEvent
+from kgdbrig.clients.stepper import Call, Place
+from kgdbrig.clients.trigger import RUN, line
 from kgdbrig.errors import RigTimeout
-from kgdbrig.hwbp import PerfEvent
-from kgdbrig.stepper import Call, Place
-from kgdbrig.trigger import RUN, line
 from kgdbrig.wait import Deadline
 from test_machine_check import CPU as CPU_MODEL
 from test_machine_check import machine_check

@@ -13,11 +13,11 @@ import pytest
 
 from conftest import Boot
 from drive import prepare, stop_in_gdb, stop_on_wire, watched
-from kgdbrig.build import Kernel
-from kgdbrig.hwbp import PerfEvent
-from kgdbrig.oracle import Oracle
-from kgdbrig.target import Target
-from kgdbrig.trigger import Context, forever, line
+from kgdbrig.clients.hwbp import PerfEvent
+from kgdbrig.clients.target import Target
+from kgdbrig.clients.trigger import Context, forever, line
+from kgdbrig.kernels.build import Kernel
+from kgdbrig.machines.oracle import Oracle
 
 CPUS = 2
 ROUNDS = 20

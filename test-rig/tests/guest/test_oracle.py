@@ -14,9 +14,9 @@ from pathlib import Path
 
 from conftest import Boot
 from drive import prepare, watched
-from kgdbrig import trigger
-from kgdbrig.console import BREAK_IN
-from kgdbrig.target import Target
+from kgdbrig.clients import trigger
+from kgdbrig.clients.console import BREAK_IN
+from kgdbrig.clients.target import Target
 
 ACCESSES = 1000
 SEED = 20261121

@@ -14,12 +14,12 @@ import pytest
 
 from conftest import Boot
 from drive import go_on_wire, prepare, set_and_go_on, stop_on_wire
-from kgdbrig import hwbp, trigger
+from kgdbrig.clients import hwbp, trigger
+from kgdbrig.clients.hwbp import PerfEvent
+from kgdbrig.clients.rsp import Rsp
+from kgdbrig.clients.target import Target
 from kgdbrig.errors import RigError
-from kgdbrig.hwbp import PerfEvent
-from kgdbrig.oracle import Access
-from kgdbrig.rsp import Rsp
-from kgdbrig.target import Target
+from kgdbrig.machines.oracle import Access
 
 CPUS = 2
 SLOTS = 4

@@ -9,8 +9,8 @@ import pytest
 
 from conftest import Boot
 from drive import cpu_number, go_on_wire, prepare, set_and_go_on, stop_on_wire, top_of_stack
-from kgdbrig.rsp import Rsp
-from kgdbrig.target import Target
+from kgdbrig.clients.rsp import Rsp
+from kgdbrig.clients.target import Target
 
 pytestmark = pytest.mark.i386
 

@@ -7,9 +7,9 @@ import pytest
 
 from conftest import Boot
 from drive import prepare
-from kgdbrig.patched import Count, Line, Patched, Place
-from kgdbrig.rsp import Rsp
-from kgdbrig.target import Target
+from kgdbrig.clients.patched import Count, Line, Patched, Place
+from kgdbrig.clients.rsp import Rsp
+from kgdbrig.clients.target import Target
 from kgdbrig.wait import Deadline
 from test_probed_store import set_optimised
 

@@ -17,8 +17,8 @@ import pytest
 
 from conftest import Boot
 from drive import go_on_wire, prepare, set_and_go_on, stop_in_gdb, stop_on_wire, watched
+from kgdbrig.clients.target import Target
 from kgdbrig.errors import RigTimeout
-from kgdbrig.target import Target
 from kgdbrig.wait import Deadline
 
 OPTIMIZATION = "/proc/sys/debug/kprobes-optimization"

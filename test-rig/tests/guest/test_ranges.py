@@ -9,10 +9,10 @@ import pytest
 
 from drive import (attach_with_values, break_in, go_on, go_on_from, go_on_wire, prepare, stop_at, stop_in_gdb,
                    stop_on_wire, stops_on_wire, watched)
-from kgdbrig.console import BREAK_IN
-from kgdbrig.rsp import Rsp
-from kgdbrig.target import Target
-from kgdbrig.trigger import RUN, line
+from kgdbrig.clients.console import BREAK_IN
+from kgdbrig.clients.rsp import Rsp
+from kgdbrig.clients.target import Target
+from kgdbrig.clients.trigger import RUN, line
 
 SLOTS = 4
 #: Where in the trigger's buffer the regions lie: a multiple of 64, so of every slot's length.

@@ -15,12 +15,12 @@ import pytest
 
 from conftest import Boot
 from drive import go_on_wire, prepare, set_and_go_on, settle, stop_on_wire
-from kgdbrig.console import BREAK_IN
+from kgdbrig.clients.console import BREAK_IN
+from kgdbrig.clients.hwbp import event_once_there_is_room, hits, watch_own_variable
+from kgdbrig.clients.rsp import Rsp
+from kgdbrig.clients.target import Target
 from kgdbrig.errors import RigError
-from kgdbrig.hwbp import event_once_there_is_room, hits, watch_own_variable
-from kgdbrig.machine import INSTRUCTION_NS
-from kgdbrig.rsp import Rsp
-from kgdbrig.target import Target
+from kgdbrig.machines.qemu import INSTRUCTION_NS
 
 HELD = 1
 #: Beyond the second for which KGDB waits.

@@ -9,11 +9,11 @@ import pytest
 
 from conftest import Boot
 from drive import break_in, go_on, prepare, reasons, set_and_go_on, stop_in_gdb, stops_on_wire, watched
-from kgdbrig.gdb import Gdb
-from kgdbrig.rsp import Rsp
-from kgdbrig.target import Target
-from kgdbrig.trigger import line
-from kgdbrig.wire import Kind
+from kgdbrig.clients.gdb import Gdb
+from kgdbrig.clients.rsp import Rsp
+from kgdbrig.clients.target import Target
+from kgdbrig.clients.trigger import line
+from kgdbrig.line.wire import Kind
 
 HERE, THERE = 64, 192
 

@@ -17,11 +17,13 @@ from pathlib import Path
 import pytest
 
 from conftest import Platform, platforms
-from kgdbrig import build, check, hooks, overlay, paths, series, source
-from kgdbrig.check import size
-from kgdbrig.check.report import Report
+from kgdbrig import paths
 from kgdbrig.errors import OverlayError, RigError, SeriesError
-from kgdbrig.overlay import Overlay
+from kgdbrig.judging import check
+from kgdbrig.judging.check import size
+from kgdbrig.judging.check.report import Report
+from kgdbrig.kernels import build, hooks, overlay, series, source
+from kgdbrig.kernels.overlay import Overlay
 
 
 #: The mails of each part, cover letter first.

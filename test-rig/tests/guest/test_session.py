@@ -7,8 +7,8 @@ import re
 
 import pytest
 
-from kgdbrig.gdb import Gdb
-from kgdbrig.target import Target
+from kgdbrig.clients.gdb import Gdb
+from kgdbrig.clients.target import Target
 
 pytestmark = pytest.mark.i386
 

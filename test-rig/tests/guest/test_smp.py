@@ -10,9 +10,9 @@ import pytest
 from conftest import Boot, Platform
 from drive import (go_on, go_on_wire, prepare, set_and_go_on, stop_in_gdb, stop_on_wire, stop_storing,
                    store_all_the_time, watched)
-from kgdbrig import trigger
-from kgdbrig.rsp import Rsp
-from kgdbrig.target import Target
+from kgdbrig.clients import trigger
+from kgdbrig.clients.rsp import Rsp
+from kgdbrig.clients.target import Target
 
 
 def thread_id(target: Target, cpu: int) -> int:

@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from conftest import Boot
-from kgdbrig.soak import CPUS, Soak
+from kgdbrig.judging.soak import CPUS, Soak
 
 SEED = 20261121
 ACCESSES = 2000

@@ -7,9 +7,9 @@ import re
 
 from drive import (DR6_STEP, attach_with_values, break_in, go_on_from, go_on_wire, prepare, set_and_go_on, stop_at,
                    stop_on_wire)
-from kgdbrig.gdb import Gdb
-from kgdbrig.rsp import Rsp
-from kgdbrig.target import Target
+from kgdbrig.clients.gdb import Gdb
+from kgdbrig.clients.rsp import Rsp
+from kgdbrig.clients.target import Target
 
 
 def test_one_instruction_at_a_time(target: Target) -> None:

@@ -5,8 +5,8 @@ from __future__ import annotations
 
 from conftest import Boot
 from drive import go_on_wire, prepare, set_and_go_on, stop_on_wire
-from kgdbrig.hwbp import PerfEvent
-from kgdbrig.target import Target
+from kgdbrig.clients.hwbp import PerfEvent
+from kgdbrig.clients.target import Target
 
 
 def suspend_and_wake(target: Target) -> None:

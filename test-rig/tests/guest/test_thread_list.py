@@ -8,10 +8,10 @@ from dataclasses import dataclass, field
 
 import pytest
 
-from kgdbrig.gdb import Gdb
-from kgdbrig.tap import FROM_GDB, FROM_KGDB
-from kgdbrig.target import Target
-from kgdbrig.wire import Framer
+from kgdbrig.clients.gdb import Gdb
+from kgdbrig.clients.target import Target
+from kgdbrig.line.tap import FROM_GDB, FROM_KGDB
+from kgdbrig.line.wire import Framer
 
 #: gdb asks for the threads with the first of these, and with the second as long as there are more.
 FIRST, MORE = b"$qfThreadInfo#", b"$qsThreadInfo#"

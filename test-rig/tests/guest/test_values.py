@@ -6,8 +6,8 @@ from __future__ import annotations
 import re
 
 from drive import attach_with_values, break_in, go_on_from, stop_at
-from kgdbrig.gdb import Gdb
-from kgdbrig.target import Target
+from kgdbrig.clients.gdb import Gdb
+from kgdbrig.clients.target import Target
 
 
 def change(said: str) -> tuple[str, str, str] | None:

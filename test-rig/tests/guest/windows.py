@@ -2,7 +2,7 @@
 """A round-up at a chosen instruction of one CPU, and what must be right after it.
 
 Two CPUs: the shell and all interrupts are on CPU 0, and the trigger has CPU 1
-do what is looked at. Both are held from outside (kgdbrig/stepper.py). CPU 1 executes
+do what is looked at. Both are held from outside (kgdbrig/clients/stepper.py). CPU 1 executes
 so many instructions, and no other CPU any; then CPU 0 alone enters the debugger and
 sends its NMI; then both go on, so that CPU 1 is interrupted at just that
 instruction. gdb changes the table meanwhile.
@@ -21,10 +21,10 @@ from dataclasses import dataclass, field
 
 from conftest import Boot
 from drive import DEAD, prepare, settle, stop_on_wire
-from kgdbrig.klog import complaints
-from kgdbrig.rsp import StopReply
-from kgdbrig.stepper import Stepper
-from kgdbrig.target import Target
+from kgdbrig.clients.rsp import StopReply
+from kgdbrig.clients.stepper import Stepper
+from kgdbrig.clients.target import Target
+from kgdbrig.judging.klog import complaints
 from kgdbrig.wait import Deadline
 
 #: Who is interrupted, and who has the debugger.

@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from kgdbrig.bridge import Bridge
 from kgdbrig.errors import MachineError, RigTimeout
+from kgdbrig.machines.bridge import Bridge
 from kgdbrig.wait import Deadline, connect
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from kgdbrig.check import bench, diagnostics, patches
+from kgdbrig.judging.check import bench, diagnostics, patches
 
 PATCH = """\
 From 0 Mon Sep 17 00:00:00 2001

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from kgdbrig.check import entry
+from kgdbrig.judging.check import entry
 
 CODE = """
 	.text

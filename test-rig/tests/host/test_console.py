@@ -7,7 +7,7 @@ import re
 
 import pytest
 
-from kgdbrig.console import end_of_command, printed
+from kgdbrig.clients.console import end_of_command, printed
 
 MESSAGE = "[    7.054813] sysrq: DEBUG\r\n"
 

@@ -9,8 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from kgdbrig import direction, paths
+from kgdbrig import paths
 from kgdbrig.errors import RigError
+from kgdbrig.judging import direction
 
 
 def compiled(directory: Path, planted: dict[str, str]) -> list[Path]:

@@ -7,8 +7,9 @@ import ast
 
 import pytest
 
-from kgdbrig import fixes, hooks, source
-from kgdbrig.fixes import FIXES, Prepares, Result, Shown
+from kgdbrig.judging import fixes
+from kgdbrig.judging.fixes import FIXES, Prepares, Result, Shown
+from kgdbrig.kernels import hooks, source
 
 
 def named() -> list[str]:

@@ -8,8 +8,9 @@ from typing import Any
 
 import pytest
 
-from kgdbrig import hooks, paths, source
+from kgdbrig import paths
 from kgdbrig.errors import OverlayError
+from kgdbrig.kernels import hooks, source
 
 
 def repository(top: Path, series: str, *patches: str) -> Path:

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import pytest
 
-from kgdbrig import klog
+from kgdbrig.judging import klog
 
 
 @pytest.mark.parametrize("line", [

@@ -5,8 +5,8 @@ from __future__ import annotations
 
 import pytest
 
-from kgdbrig import ktap
 from kgdbrig.errors import RigError
+from kgdbrig.judging import ktap
 
 #: As Linux 6.12 prints it: no plan for parameters, other messages in between.
 LOG = """\

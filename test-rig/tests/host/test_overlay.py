@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from kgdbrig import overlay
 from kgdbrig.errors import OverlayError
-from kgdbrig.source import Source
+from kgdbrig.kernels import overlay
+from kgdbrig.kernels.source import Source
 
 #: Changes kernel/a.c and s.sh, adds kernel/new.c, removes kernel/b.c.
 PATCH = """\

@@ -7,9 +7,9 @@ from random import Random
 
 import pytest
 
-from kgdbrig import soak
-from kgdbrig.oracle import Access
-from kgdbrig.soak import Choice, Judge, Slot, Watch
+from kgdbrig.judging import soak
+from kgdbrig.judging.soak import Choice, Judge, Slot, Watch
+from kgdbrig.machines.oracle import Access
 
 BASE = 0xffffffffc0008000
 WRITES, READS, BOTH = Watch("Z2", BASE, 8), Watch("Z3", BASE, 8), Watch("Z4", BASE, 8)

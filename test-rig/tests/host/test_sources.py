@@ -14,9 +14,9 @@ from pathlib import Path
 
 import pytest
 
-from kgdbrig import apt, source
 from kgdbrig.errors import SourceError
-from kgdbrig.source import LaterPackage
+from kgdbrig.kernels import apt, source
+from kgdbrig.kernels.source import LaterPackage
 
 SUITES = ("none", "later", "latest")
 

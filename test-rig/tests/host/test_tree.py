@@ -40,7 +40,7 @@ def test_no_file_is_too_long() -> None:
     assert not too_long(paths.REPOSITORY), f"split it by what its parts do: {MOST_LINES} lines are the most"
 
 
-@pytest.mark.parametrize("name", ["gdbstub/a.h", "gdbstub/tests/b.c", "arch/x86/include/asm/c.h", "test-rig/kgdbrig/d.py",
+@pytest.mark.parametrize("name", ["gdbstub/a.h", "gdbstub/tests/b.c", "arch/x86/include/asm/c.h", "test-rig/kgdbrig/line/d.py",
                                   "test-rig/guest/e.sh", "gdbinit/f.py"])
 def test_one_that_is_too_long_is_found(tmp_path: Path, name: str) -> None:
     path = tmp_path / name

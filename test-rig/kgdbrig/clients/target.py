@@ -1,0 +1,290 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""A booted guest with all that is needed to debug it: shell, tapped kgdb line, trigger, oracle."""
+
+from __future__ import annotations
+
+import contextlib
+import re
+from collections.abc import Sequence
+from pathlib import Path
+from types import TracebackType
+
+from kgdbrig import arches
+from kgdbrig.clients.console import BREAK_IN, Console
+from kgdbrig.clients.gdb import Gdb
+from kgdbrig.clients.kdb import Kdb
+from kgdbrig.clients.rsp import Rsp
+from kgdbrig.clients.trigger import Trigger
+from kgdbrig.clients.values import Values
+from kgdbrig.errors import RigError, RigTimeout
+from kgdbrig.kernels.build import Kernel
+from kgdbrig.line.tap import FROM_GDB, FROM_KGDB, Tap
+from kgdbrig.line.wire import Kind
+from kgdbrig.machines import kinds
+from kgdbrig.machines.anymachine import AnyMachine
+from kgdbrig.machines.oracle import Oracle
+from kgdbrig.wait import Deadline
+
+#: What a kernel says that waits for its first debugger.
+_WAITS = "Waiting for connection from remote gdb"
+#: What a debugger's last packet begins with when it has left (gdb manual, E.2); by KGDB's own "3" it leaves for kdb,
+#: which is also who is there before the first packet.
+_LEFT = (b"D", b"k")
+_IN_KDB = (b"3", b"")
+
+#: DR7's enable bits L0, G0 to L3, G3 (SDM vol. 3B, 18.2.4).
+DR7_ENABLE_MASK = 0xFF
+
+
+class Target:
+    """A machine whose shell is at its prompt, with a tap on its kgdb line; a context manager.
+
+    With kgdboc="early" or "wait" it waits for a debugger instead, at its first
+    stop; booted() is for the rest of its way.
+
+    The oracle counts the executions of the instructions at `visits` from
+    power-on.  What it starts (gdb, a raw client, an oracle client) ends with it.  report()
+    has the last lines of all of them, for whoever finds that something is wrong.
+
+    With `state` the guest goes on from where another one of the same arguments
+    was when it was saved, with its shell at the prompt.
+
+    `machine` is "qemu" or "bochs", which takes neither of the arguments from
+    `oracle` on but `memory_mb` and `kaslr`.
+    """
+
+    def __init__(self, kernel: Kernel, *, smp: int = 1, kgdboc: str = "late", append: str = "",
+                 oracle: bool = False, memory_mb: int = 512, parallel: bool = True, kaslr: bool = False,
+                 visits: Sequence[int] = (), counted: bool | None = None, instruction_ns: int | None = None,
+                 hypervisor: bool = True, cpu: str | None = None, state: Path | None = None,
+                 machine: str = "qemu", next_kernel: bool = False, disk_mb: int = 0) -> None:
+        self.kernel = kernel
+        self.smp = smp
+        self.machine = kinds.make(machine, kernel, smp=smp, kgdboc=kgdboc, append=append, oracle=oracle,
+                                     memory_mb=memory_mb, parallel=parallel, kaslr=kaslr, counted=counted,
+                                     instruction_ns=instruction_ns, hypervisor=hypervisor, cpu=cpu, state=state,
+                                     next_kernel=next_kernel, disk_mb=disk_mb)
+        self._kgdboc = kgdboc
+        self._restored = state is not None
+        self._visits = visits
+        self._stack = contextlib.ExitStack()
+        self._clients = contextlib.ExitStack()
+        self._gdbs: list[Gdb] = []
+
+    def __enter__(self) -> Target:
+        with contextlib.ExitStack() as stack:
+            def listen(machine: AnyMachine) -> None:
+                self.console = stack.enter_context(Console(machine.console))
+                self.tap = stack.enter_context(Tap(machine.kgdb, machine.directory / "tap"))
+                if machine.oracle is not None:
+                    with Oracle(machine.oracle) as witness:
+                        for pc in self._visits:
+                            witness.visits(pc)
+
+            stack.callback(self.machine.stop)
+            stack.callback(self._close_clients)
+            self.machine.start(listen)
+            # An early debugger's port is the only console at that time.
+            if self._kgdboc == "early":
+                self.tap.wait_text(_WAITS.encode(), self.machine.boot_seconds)
+            elif self._kgdboc == "wait":
+                self.console.expect(_WAITS, self.machine.boot_seconds)
+            elif not self._restored:
+                self.booted(self.machine.boot_seconds)
+            self.trigger = Trigger(self.console)
+            self.values = Values(self.console, self.kernel, self.machine.directory)
+            self._stack = stack.pop_all()
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None,
+                 trace: TracebackType | None) -> None:
+        self._stack.close()
+
+    @property
+    def word(self) -> int:
+        """The size of a long and of an address in the guest, in bytes."""
+        return arches.find(self.kernel.arch).pointer
+
+    @property
+    def hex_digits(self) -> int:
+        """How many digits KGDB writes an address with."""
+        return 2 * self.word
+
+    @property
+    def line(self) -> Path:
+        """The socket a debugger connects to: the tap's end of the kgdb line."""
+        return self.machine.directory / "tap"
+
+    def oracle(self) -> Oracle:
+        if self.machine.oracle is None:
+            raise RigError("this machine was started without the oracle")
+        return self._stack.enter_context(Oracle(self.machine.oracle))
+
+    def break_in(self) -> None:
+        """Have the guest's shell enter KGDB by SysRq-g; it is back when the machine goes on (see back()).
+
+        A debugger that is connected is told of the stop, and kdb says so
+        itself.  A stub that a debugger has left says nothing, and what the kernel
+        says, Linux 7.3 may print when the machine goes on: so that one is asked.
+        """
+        mark = self.tap.mark()
+        last = self._last_sent()
+        self.console.start(BREAK_IN)
+        if last[:1] in _LEFT and not self.tap.has_client:
+            with Rsp(self.line, self.kernel.arch) as rsp:
+                rsp.synchronize()
+            self.tap.wait_client_gone()
+        elif last[:1] in (*_LEFT, *_IN_KDB):
+            self.console.expect("sysrq: DEBUG|Entering kdb")
+        else:
+            self.tap.wait_packet(lambda packet: packet.direction == FROM_KGDB and packet.data[:1] in (b"T", b"S"), 30,
+                                 since=mark, awaited="stop reply for SysRq-g on the kgdb line")
+
+    def press_break(self) -> None:
+        """Have the kernel enter KGDB by SysRq-g from its console's interrupt, whatever the shell does; QEMU only."""
+        self.press_sysrq("g")
+
+    def press_sysrq(self, key: str) -> None:
+        """Press SysRq and a key on the console, which the kernel serves in that interrupt; QEMU only."""
+        self.machine.qmp().command("chardev-send-break", id="console")
+        self.console.press(key)
+
+    def back(self, timeout: float = 30) -> None:
+        """Wait until the shell that broke in is at its prompt again."""
+        self.console.finish(timeout)
+
+    def booted(self, timeout: float = 120) -> None:
+        """Wait until the shell is at its prompt, after a first debugger has let the machine go on.
+
+        The kernel is told to keep its messages for dmesg, up to a panic: they
+        would come into the midst of what the shell says.
+        """
+        self.console.wait_for_shell(timeout)
+        self.console.run("dmesg -n 1")
+
+    def attach_gdb(self) -> Gdb:
+        """A gdb at its prompt, connected, on a machine that it finds stopped by break_in()."""
+        gdb = self._new_gdb()
+        self.break_in()
+        gdb.connect(self.line)
+        return gdb
+
+    def reattach_gdb(self) -> Gdb:
+        """A new gdb on a machine that is in KGDB already."""
+        gdb = self._new_gdb()
+        gdb.connect(self.line)
+        return gdb
+
+    def attach_rsp(self) -> Rsp:
+        """A raw client on a machine stopped by break_in(), past the first '?'."""
+        self.break_in()
+        return self.reattach_rsp()
+
+    def reattach_rsp(self) -> Rsp:
+        """A raw client on a machine that is in KGDB already, past the first '?'."""
+        rsp = self._clients.enter_context(Rsp(self.line, self.kernel.arch))
+        rsp.request("?")
+        return rsp
+
+    def attach_kdb(self) -> Kdb:
+        """A terminal on the kgdb line, on a machine stopped by break_in(): kdb at its prompt."""
+        kdb = self.open_kdb()
+        self.break_in()
+        kdb.entered()
+        return kdb
+
+    def open_kdb(self) -> Kdb:
+        """A terminal on the kgdb line of a machine that runs."""
+        with self.tap.expecting_client():
+            return self._clients.enter_context(Kdb(self.line))
+
+    def let_go(self) -> None:
+        """End all debuggers, and have the machine go on without a breakpoint or watchpoint, however they left it.
+
+        The shell is at its prompt then; what it still had to do has been done.
+        """
+        self._close_clients()
+        self.tap.wait_client_gone()
+        if not self.console.busy:
+            self.break_in()
+        with Rsp(self.line, self.kernel.arch) as rsp:
+            rsp.synchronize()
+            if (answer := rsp.request("D")) != "OK":
+                raise RigError(f"KGDB answers 'D' with {answer!r}; {self.report()}")
+        self.back()
+
+    def renew(self) -> None:
+        """After let_go(): the trigger's and the values' modules as at first, when they are loaded again."""
+        self.console.run("for m in kgdb_trigger kgdb_values; do test -d /sys/module/$m && rmmod $m; done; "
+                         "echo 0 > /proc/sys/kernel/panic")
+        self.trigger = Trigger(self.console)
+        self.values = Values(self.console, self.kernel, self.machine.directory)
+
+    def resume(self, gdb: Gdb) -> None:
+        """Continue in gdb from the stop that break_in() made; the shell is at its prompt again."""
+        gdb.resume()
+        self.back()
+
+    def breakpoints_armed(self) -> list[int]:
+        """How many debug registers each virtual CPU has enabled, as the emulator sees it."""
+        return [bin(_per_slot(registers["DR7"])).count("1") for registers in self.machine.debug_registers()]
+
+    def expect_armed(self, count: int, timeout: float = 10) -> None:
+        """Wait until every virtual CPU has `count` debug registers enabled.
+
+        A CPU has none enabled while it is inside a debug exception or an NMI,
+        which may be so for a moment after the machine has gone on.
+        """
+        deadline = Deadline(timeout)
+        while (armed := self.breakpoints_armed()) != [count] * self.smp:
+            if deadline.passed():
+                raise RigTimeout(f"{count} debug registers enabled on each CPU (there are {armed})", timeout,
+                                 self.report())
+
+    def kernel_log(self, only: str = "") -> str:
+        """The kernel's messages, or those with a text in them: to print them all takes the guest half a second."""
+        return self.console.run(f"dmesg | grep -F '{only}'" if only else "dmesg")
+
+    def await_random_numbers(self, timeout: float = 30) -> None:
+        """Wait until the kernel's random numbers are ready, which nobody knows beforehand.
+
+        It switches a static key then, and waits for each CPU to have seen that; KGDB can set or remove no software
+        breakpoint just then.  `timeout` is in seconds.
+        """
+        self.console.run("head -c 1 /dev/random > /dev/null", timeout, check=True)
+
+    def symbol(self, name: str) -> int:
+        """A symbol's address in the running kernel, modules included."""
+        # A string, not an expression: the guest, slowly emulated, has tens of thousands of lines to look at.
+        found = re.search(rf"^([0-9a-f]+) \S {re.escape(name)}\b", self.console.run(
+            f"grep -F ' {name}' /proc/kallsyms"), re.MULTILINE)
+        if not found:
+            raise RigError(f"the guest's kernel has no symbol {name}")
+        return int(found[1], 16)
+
+    def report(self) -> str:
+        """The end of the console, of each gdb and of the wire."""
+        parts = [("console", self.machine.tail()), *(("gdb", gdb.tail()) for gdb in self._gdbs)]
+        if hasattr(self, "tap"):
+            parts.append(("wire", self.tap.tail()))
+        return "\n".join(f"--- end of the {name} ---\n{text}" for name, text in parts)
+
+    def _last_sent(self) -> bytes:
+        """The last packet that a debugger has sent to KGDB; empty before the first."""
+        return next((packet.data for packet in reversed(self.tap.packets)
+                     if packet.direction == FROM_GDB and packet.kind is Kind.PACKET), b"")
+
+    def _close_clients(self) -> None:
+        self._clients.close()
+        self._clients = contextlib.ExitStack()
+
+    def _new_gdb(self) -> Gdb:
+        gdb = self._clients.enter_context(Gdb(self.kernel.vmlinux))
+        self._gdbs.append(gdb)
+        return gdb
+
+
+def _per_slot(dr7: int) -> int:
+    """One bit a slot that is enabled locally or globally."""
+    enabled = dr7 & DR7_ENABLE_MASK
+    return (enabled | enabled >> 1) & 0x55

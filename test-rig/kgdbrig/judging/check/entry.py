@@ -1,0 +1,115 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""What the entries of #DB and NMI touch while breakpoints are enabled, read from their machine code.
+
+Built with every mitigation on.  All of it must be refused to whoever sets a
+data breakpoint: within_cpu_entry() in arch/x86/kernel/hw_breakpoint.c, for
+perf as well, and kgdb_arch_slots.check.  REFUSED is what these refuse, and
+test_packets.py asks KGDB and test_freed_memory.py asks perf for them.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+from kgdbrig.judging.check.report import program
+
+#: Built besides what the series touches.
+MORE = ("arch/x86/entry/entry_64.o",)
+_NAMES = ("PAGE_TABLE_ISOLATION", "RETPOLINE", "IBRS_ENTRY", "CALL_DEPTH_TRACKING", "UNRET_ENTRY", "SRSO")
+_NAMES_6_1 = ("PAGE_TABLE_ISOLATION", "RETPOLINE", "CPU_IBRS_ENTRY", "CPU_UNRET_ENTRY", "CPU_SRSO")
+#: What is refused, and so may be touched.
+REFUSED = frozenset((
+    "__per_cpu_offset", "cpu_tss_rw", "cpu_tlbstate", "cpu_dr7", "cpu_db_depth", "x86_spec_ctrl_current",
+    "cpu_current_top_of_stack", "pcpu_hot.top_of_stack", "pcpu_hot.call_depth", "__x86_call_depth",
+    "nmi_state", "nmi_cr2", "nmi_dr7", "kgdb_db", "cpu_number", "pcpu_hot.cpu_number"))
+#: What is refused for reads alone, which is what exc_nmi() does there.
+REFUSED_FOR_READS = frozenset(("__cpu_online_mask",))
+#: Assembly that runs with breakpoints enabled, and C code that does up to its local_db_save().
+ASSEMBLY = ("asm_exc_debug", "asm_exc_nmi", "paranoid_entry", "paranoid_exit")
+UP_TO_SAVE = ("exc_debug", "exc_debug_kernel", "exc_nmi")
+#: Fields of the structure that 6.12 has such variables in, by their offset: <asm/current.h>.
+_HOT = {"pcpu_hot": "pcpu_hot.current_task", "pcpu_hot+0x8": "pcpu_hot.preempt_count", "pcpu_hot+0xc": "pcpu_hot.cpu_number",
+        "pcpu_hot+0x10": "pcpu_hot.call_depth", "pcpu_hot+0x18": "pcpu_hot.top_of_stack"}
+_NO_FALL_THROUGH = re.compile(r"\b(?:jmp|ret|iret|ud2|int3)")
+
+
+def settings(version: str) -> dict[str, str]:
+    """The configuration with every mitigation that is in the entries."""
+    names = _NAMES_6_1 if version == "6.1" else tuple(f"MITIGATION_{name}" for name in _NAMES)
+    return dict.fromkeys(("CPU_MITIGATIONS", *names), "y")
+
+
+def touched(objects: list[Path], directory: Path) -> list[str]:
+    """What that code touches and nobody refuses: "FUNCTION touches SYMBOL" for each."""
+    functions = dict(_functions(objects, directory))
+    found = []
+    for name in (*ASSEMBLY, *UP_TO_SAVE):
+        code = functions.get(name)
+        if code is not None:
+            run = code if name in ASSEMBLY else _up_to_save(code)
+            found += [f"{name} touches {symbol} with breakpoints enabled"
+                      for symbol in sorted(_data(run) - REFUSED - REFUSED_FOR_READS)]
+        elif name != "exc_debug_kernel":  # the compiler may have put it into its caller
+            found.append(f"{name}: no such function was built")
+    return found
+
+
+#: An instruction by its address: what it is, and the symbol it refers to if there is one.
+Code = dict[int, tuple[str, str]]
+
+
+def _functions(objects: list[Path], directory: Path) -> Iterator[tuple[str, Code]]:
+    for path in objects:
+        text = program(["objdump", "-dr", "--no-show-raw-insn", str(path)], directory, "binutils").stdout
+        for name, body in re.findall(r"^[0-9a-f]+ <([^>]+)>:\n((?:.+\n)*)", text, re.MULTILINE):
+            code: Code = {}
+            at = 0
+            for line in body.splitlines():
+                relocation = re.search(r"\sR_X86_64_(?:32S?|PC32)\s+([\w.+-]+)", line)
+                if relocation is not None:
+                    code[at] = code[at][0], _symbol(code[at][0], relocation[1])
+                elif re.search(r"\sR_X86_64_PLT32\s", line):
+                    # Elsewhere, a return thunk for one; what is disassembled is where it would go without relocation.
+                    code[at] = re.sub(r"^(j\w+)\s.*", r"\1", code[at][0]), ""
+                elif not re.search(r"\sR_X86_64_", line):
+                    address, _, instruction = line.partition(":")
+                    at = int(address, 16)
+                    code[at] = instruction.strip(), ""
+            yield name, code
+
+
+def _symbol(instruction: str, relocation: str) -> str:
+    """The name in a relocation, whose addend counts from the end of the field where the PC is in it."""
+    name, sign, addend = re.fullmatch(r"([\w.]+?)(?:([+-])0x([0-9a-f]+))?", relocation).groups()  # type: ignore[union-attr]
+    offset = int(f"{sign or '+'}{addend or '0'}", 16) + 4 * ("(%rip)" in instruction)
+    return _HOT.get(f"{name}{f'+{offset:#x}' if offset else ''}", name)
+
+
+def _up_to_save(code: Code) -> Code:
+    """What is executed from the beginning until the first look at cpu_dr7 or DR7, on whatever way."""
+    run: Code = {}
+    order = sorted(code)
+    follows = dict(zip(order, order[1:], strict=False))
+    todo = order[:1]
+    while todo:
+        at = todo.pop()
+        if at in run or at not in code:
+            continue
+        instruction, symbol = run[at] = code[at]
+        if symbol == "cpu_dr7" or "%db7" in instruction:
+            continue
+        jump = re.match(r"j\w+\s+([0-9a-f]+)", instruction)
+        if jump is not None:
+            todo.append(int(jump[1], 16))
+        if at in follows and not _NO_FALL_THROUGH.match(instruction):
+            todo.append(follows[at])
+    return run
+
+
+def _data(code: Code) -> set[str]:
+    """The symbols of the memory that instructions access."""
+    return {symbol for instruction, symbol in code.values()
+            if symbol and not symbol.startswith(".") and re.search(r"\(|%gs:|\s0x", instruction)
+            and not re.match(r"(?:call|lea|j\w+)\s", instruction)}

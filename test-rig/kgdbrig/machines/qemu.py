@@ -1,0 +1,259 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""A virtual machine: QEMU with two serial ports, its sockets and its end."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shlex
+import socket
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+
+from kgdbrig.errors import MachineError, MissingDependency, QmpError
+from kgdbrig.kernels.build import Kernel
+from kgdbrig.machines import initramfs
+from kgdbrig.machines.anymachine import AnyMachine
+from kgdbrig.machines.qmp import Qmp
+
+_START_SECONDS = 30.0
+_STOP_SECONDS = 5.0
+
+#: How far the TSC gets in a tick (250 a second).  Each CPU but the first measures it as it starts, against ticks that
+#: others count: in turns with these it comes out far too low, and a second of the debugger's is over in no time.
+#: The host's own rate is not known: with 5 GHz, a delay lasts at least as long as it should.
+_TSC_PER_TICK = {True: 4_000_000, False: 20_000_000}
+
+#: Has a kernel that starts with the host's clock take the TSC for what it is where instructions are counted: 1 GHz.
+COUNTED_TSC = f"tsc_early_khz=1000000 lpj={_TSC_PER_TICK[True]}"
+
+#: Linux 7.3 gives a byte up after twice its time on the line; QEMU sends at once at any rate, unless who reads is
+#: late, and a host can be late by milliseconds.  1200 is the lowest rate that kgdboc takes.
+_KGDB_BAUD = 1200
+
+#: A monitor on a terminal that nobody opens: QEMU looks every second whether somebody has, which is all it is there for.
+#: "What QEMU's clock does differently" in docs/rig.md.
+_WAKES_QEMU = ["-chardev", "pty,id=wake", "-mon", "chardev=wake,mode=readline"]
+
+#: What an instruction takes by the guest's clock, about what it takes in truth, where there is one CPU.
+INSTRUCTION_NS = 16
+
+#: After how long RCU takes a CPU for stuck (CONFIG_RCU_CPU_STALL_TIMEOUT), in seconds of the guest's.
+_RCU_STALL_SECONDS = 21
+
+
+class Machine(AnyMachine):
+    """A guest in QEMU; see AnyMachine.  These sockets of its are there besides:
+
+    qemu_gdb  QEMU's own gdb stub, to look at the guest from outside
+    monitor   QMP
+    oracle    the control socket of the oracle plugin, with oracle=True
+
+    `parallel` gives each virtual CPU a thread of the host.  Without it they
+    take turns in one, so that nothing happens at the same instant, but a CPU
+    that is held in the debugger takes no time from the one that works: where
+    the host has fewer cores than the guest, a stop takes milliseconds, not a
+    tenth of a second.  The guest's clock then counts instructions: a host that
+    has other things to do makes the guest slow, and none of its timeouts pass.
+    `counted` overrides that: see starts_counted().  `instruction_ns` is what
+    one takes then, a power of two; by default as little as lets each
+    CPU execute as many in a second as one alone does.  The longer, the fewer
+    are executed while CPUs wait for a time to pass.
+
+    With `next_kernel` the guest can start another kernel; see initramfs.build().
+    With `disk_mb` it has an empty disk of that size, /dev/vda where the kernel has the
+    driver, and a reboot starts it anew; without, a reboot is its end.
+
+    `hypervisor=False` keeps the guest from knowing that it is one: it takes
+    QEMU's debug registers for a processor's.  `cpu` is another of QEMU's models
+    than the architecture's.
+
+    `state`, made by save() on a machine of the same arguments, is where the
+    guest goes on from, instead of from its reset.
+    """
+
+    name = "QEMU"
+
+    def __init__(self, kernel: Kernel, *, smp: int = 1, kgdboc: str = "late", append: str = "",
+                 oracle: bool = False, memory_mb: int = 512, parallel: bool = True, kaslr: bool = False,
+                 counted: bool | None = None, instruction_ns: int | None = None, hypervisor: bool = True,
+                 cpu: str | None = None, state: Path | None = None, next_kernel: bool = False,
+                 disk_mb: int = 0) -> None:
+        self._with_oracle = oracle
+        self._parallel = parallel
+        self._counted = not parallel and starts_counted(kernel.version, smp) if counted is None else counted
+        self._instruction_ns = _instruction_ns(smp) if instruction_ns is None else instruction_ns
+        self._hypervisor = hypervisor
+        self._cpu = cpu
+        self._state = state
+        self._next_kernel = next_kernel
+        self._disk_mb = disk_mb
+        self._qmp: Qmp | None = None
+        super().__init__(kernel, smp=smp, kgdboc=kgdboc, append=append, memory_mb=memory_mb, kaslr=kaslr)
+        self.reads_memory = not kaslr
+
+    @property
+    def command_line(self) -> str:
+        # Where an instruction takes longer, each CPU executes fewer in that time.
+        slower = self._instruction_ns // _instruction_ns(self.smp)
+        stall = f"rcupdate.rcu_cpu_stall_timeout={_RCU_STALL_SECONDS * slower}" if slower > 1 else ""
+        # Else sched_clock() is patched while all CPUs call it: "What QEMU's debug registers do differently" in docs/rig.md.
+        unstable = "tsc=unstable" if self._parallel and self.smp > 1 else ""
+        return self._parameters(_KGDB_BAUD, f"lpj={_TSC_PER_TICK[self._counted]}", stall, unstable)
+
+    def start(self, before_first_instruction: Callable[[AnyMachine], None] | None = None) -> None:
+        if self._process is not None:
+            raise MachineError("this machine was started already")
+        root = initramfs.build(self.kernel, next_kernel=self._next_kernel)
+        plugin = None
+        if self._with_oracle:
+            from kgdbrig.machines.oracle import build_plugin  # the one part not every boot needs
+            plugin = build_plugin()
+        self._new_directory()
+        try:
+            self._launch(root, plugin)
+            if before_first_instruction is not None:
+                before_first_instruction(self)
+            if self._state is not None:
+                self.qmp().migrate("migrate-incoming", f"exec:cat {shlex.quote(str(self._state))}")
+            self.qmp().command("cont")
+        except BaseException:
+            self.stop()
+            raise
+
+    def stop(self) -> None:
+        process, self._process = self._process, None
+        if process is not None:
+            if self._qmp is not None:
+                with contextlib.suppress(QmpError):
+                    self._qmp.command("quit")
+                self._qmp.close()
+                self._qmp = None
+            for end in (None, process.terminate, process.kill):
+                if end is not None:
+                    end()
+                with contextlib.suppress(subprocess.TimeoutExpired):
+                    process.wait(_STOP_SECONDS)
+                    break
+        self._remove_directory()
+
+    def save(self, state: Path) -> None:
+        """Write the guest's state to a file, for other machines to go on from; this one then only waits for stop().
+
+        The file is complete or absent.
+        """
+        written = state.with_name(f"{state.name}.{os.getpid()}")
+        self.qmp().command("stop")
+        self.qmp().migrate("migrate", f"exec:cat > {shlex.quote(str(written))}")
+        written.rename(state)
+
+    def stub(self) -> Path:
+        return self.qemu_gdb
+
+    def memory(self, address: int, size: int) -> bytes:
+        """As it is now; MachineError when the machine has ended."""
+        saved = self.directory / "memory"
+        self.qmp().command("pmemsave", val=address, size=size, filename=str(saved))
+        return saved.read_bytes()
+
+    def qmp(self) -> Qmp:
+        """The machine's own connection to the monitor (the monitor socket stays free for others)."""
+        if self._qmp is None:
+            raise MachineError("the machine is not running: start() it first")
+        return self._qmp
+
+    def debug_registers(self) -> list[dict[str, int]]:
+        return [{name: value for name, value in registers.items() if name.startswith("DR")}
+                for registers in self.qmp().registers()]
+
+    def sockets(self) -> dict[str, str]:
+        return {**super().sockets(), "qemu_gdb": str(self.qemu_gdb), "monitor": str(self.monitor)}
+
+    def _place(self) -> None:
+        super()._place()
+        self.qemu_gdb = self.directory / "qemu-gdb"
+        self.monitor = self.directory / "monitor"
+        self.oracle = self.directory / "oracle" if self._with_oracle else None
+        self._disk = self.directory / "disk"
+
+    def _launch(self, root: Path, plugin: Path | None) -> None:
+        if self._disk_mb:
+            self._disk.touch()
+            os.truncate(self._disk, self._disk_mb << 20)
+        ours, theirs = socket.socketpair()
+        try:
+            with self.emulator_log.open("wb") as log:
+                # setpriv makes the kernel kill QEMU when we die.  A session of its own
+                # keeps a Ctrl-C meant for gdb or for us from reaching it.
+                self._process = subprocess.Popen(
+                    ["setpriv", "--pdeathsig", "KILL", *self._command(root, plugin, theirs.fileno())],
+                    stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT,
+                    pass_fds=[theirs.fileno()], start_new_session=True)
+        except FileNotFoundError as error:
+            ours.close()
+            raise MissingDependency(str(error.filename)) from error
+        finally:
+            theirs.close()
+        try:
+            # QEMU greets when every chardev, and so every socket, is there.
+            self._qmp = Qmp(ours, _START_SECONDS)
+        except QmpError as error:
+            ours.close()
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                self._process.wait(1)
+            status = self._process.poll()
+            ended = f"ended with status {status}" if status is not None else "does not answer"
+            said = self.emulator_log.read_text(encoding="utf-8", errors="replace").strip()
+            raise MachineError(f"{self._arch.qemu} {ended}: {said or error}") from error
+
+    def _command(self, root: Path, plugin: Path | None, monitor_fd: int) -> list[str]:
+        def listen(name: str, path: Path, *options: str) -> list[str]:
+            return ["-chardev", ",".join([f"socket,id={name},path={_escaped(path)},server=on,wait=off", *options])]
+
+        turns = ["-accel", f"tcg,thread={'multi' if self._parallel else 'single'}"]
+        if self._counted:
+            turns += ["-icount", f"shift={self._instruction_ns.bit_length() - 1}"]
+        cpu = (self._cpu or self._arch.cpu) + ",-hypervisor" * (not self._hypervisor)
+        command = [self._arch.qemu, *self._arch.machine, "-cpu", cpu, *turns, "-smp", str(self.smp), "-m",
+                   str(self._memory_mb), "-no-user-config", "-nodefaults", "-display", "none", "-S",
+                   "-kernel", str(self.kernel.image), "-initrd", str(root), "-append", self.command_line,
+                   "-chardev", f"socket,id=rig,fd={monitor_fd}", "-mon", "chardev=rig,mode=control",
+                   *listen("monitor", self.monitor), "-mon", "chardev=monitor,mode=control",
+                   *listen("console", self.console, f"logfile={_escaped(self.console_log)}"),
+                   "-serial", "chardev:console",
+                   *listen("kgdb", self.kgdb), "-serial", "chardev:kgdb",
+                   *listen("qemu-gdb", self.qemu_gdb), "-gdb", "chardev:qemu-gdb"]
+        if self._disk_mb:
+            command += ["-drive", f"file={_escaped(self._disk)},format=raw,if=none,id=disk",
+                        "-device", "virtio-blk-pci,drive=disk"]
+        else:
+            command += ["-no-reboot"]
+        if self._counted:
+            command += _WAKES_QEMU
+        if self._state is not None:
+            command += ["-incoming", "defer"]
+        if plugin is not None and self.oracle is not None:
+            command += ["-plugin", f"{_escaped(plugin)},control={_escaped(self.oracle)}"]
+        return command
+
+
+def starts_counted(version: str, smp: int) -> bool:
+    """Whether the guest can start its CPUs while its clock counts instructions.
+
+    The CPU that is first in turn may execute as many as there are until QEMU's
+    next timer, and QEMU 7.2 (up to 8.0) leaves the others none when it does.
+    Linux 6.1 waits for a CPU to start in a loop that never pauses, so it never
+    does.  A guest that has started them can be saved, and go on counted.
+    """
+    return smp == 1 or version != "6.1"
+
+
+def _instruction_ns(smp: int) -> int:
+    """What an instruction takes for each of several CPUs to execute as many in a second as one alone."""
+    return max(INSTRUCTION_NS >> (smp - 1).bit_length(), 1)
+
+
+def _escaped(path: Path) -> str:
+    """A path inside one of QEMU's comma-separated options."""
+    return str(path).replace(",", ",,")
