@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import functools
 import hashlib
 import itertools
@@ -12,8 +13,7 @@ import re
 import shutil
 import sys
 import tempfile
-from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -21,15 +21,16 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from kgdbrig import arches, paths  # noqa: E402
-from kgdbrig.clients.target import Target  # noqa: E402
-from kgdbrig.judging import klog  # noqa: E402
-from kgdbrig.kernels import build, source  # noqa: E402
-from kgdbrig.kernels.build import Kernel  # noqa: E402
-from kgdbrig.kernels.hooks import PARTS  # noqa: E402
-from kgdbrig.machines import qemu  # noqa: E402
+from kgdbrig import arches, paths
+from kgdbrig.clients.target import Target
+from kgdbrig.judging import klog
+from kgdbrig.kernels import build, source
+from kgdbrig.kernels.build import Kernel
+from kgdbrig.kernels.hooks import PARTS
+from kgdbrig.machines import qemu
+from kgdbrig.machines.description import Description
 
-#: A factory of booted targets, each ended with its test; see Target's arguments.
+#: A factory of booted targets, each ended with its test; its arguments are those of a Description.
 Boot = Callable[..., Target]
 
 #: The version whose 32-bit kernel is tested.
@@ -53,7 +54,7 @@ _failed = pytest.StashKey[bool]()
 _BOCHS = "bochs"
 
 
-@dataclass(frozen=True)
+@dataclasses.dataclass(frozen=True)
 class Platform:
     """A kernel version and an architecture to test."""
 
@@ -246,33 +247,34 @@ def states(request: pytest.FixtureRequest) -> Path:
     return request.config.stash[_states]
 
 
-def _machine(kernel: Kernel, states: Path, *, smp: int = 1, parallel: bool = False, starts_cpus: bool = False,
-             append: str = "", **arguments: Any) -> Target:
+def _machine(kernel: Kernel, states: Path, *, starts_cpus: bool = False, visits: Sequence[int] = (), **wanted: Any) -> Target:
     """A Target that is not started yet; see boot().
 
     Where instructions are counted from a later time on than power-on, the one
     that boots and the one that goes on from there are two machines anyway.
     """
-    if arguments.get("machine") == _BOCHS:
-        return Target(kernel, smp=smp, append=append, **arguments)
-    starts_counted = not parallel and qemu.starts_counted(kernel.version, smp)
-    if arguments.get("kgdboc") in ("early", "wait") or "visits" in arguments or "disk_mb" in arguments:
-        return Target(kernel, smp=smp, parallel=parallel, counted=starts_counted, append=append, **arguments)
-    counted = starts_counted if starts_cpus else not parallel
-    if counted != starts_counted:
-        append = f"{append} {qemu.COUNTED_TSC}"
+    wanted.setdefault("parallel", False)
+    described = Description(kernel, **wanted)
+    if described.machine == _BOCHS:
+        return Target(described)
+    starts = dataclasses.replace(described, counted=not described.parallel and
+                                 qemu.starts_counted(kernel.version, described.smp))
+    if described.kgdboc in ("early", "wait") or visits or described.disk_mb:
+        return Target(starts, visits=visits)
+    goes_on = starts if starts_cpus else dataclasses.replace(described, counted=not described.parallel)
+    if goes_on.counted != starts.counted:
+        append = f"{described.append} {qemu.COUNTED_TSC}"
+        starts, goes_on = dataclasses.replace(starts, append=append), dataclasses.replace(goes_on, append=append)
     # The oracle is not part of the guest.
-    alike = sorted(item for item in arguments.items() if item[0] != "oracle")
-    named = repr([kernel.key, smp, parallel, counted, append, alike])
-    state = states / hashlib.sha256(named.encode()).hexdigest()[:16]
+    state = states / hashlib.sha256(repr(dataclasses.replace(goes_on, oracle=False)).encode()).hexdigest()[:16]
     # 256 locks are enough for all there will ever be.
     with paths.locked(f"state-{state.name[:2]}", None):
         if not state.exists():
-            with Target(kernel, smp=smp, parallel=parallel, counted=starts_counted, append=append, **arguments) as it:
+            with Target(starts) as it:
                 # Once for all tests.
                 it.await_random_numbers(120)
                 it.machine.save(state)
-    return Target(kernel, smp=smp, parallel=parallel, counted=counted, append=append, state=state, **arguments)
+    return Target(dataclasses.replace(goes_on, state=state))
 
 
 @pytest.fixture
@@ -324,7 +326,7 @@ class SharedBochs:
 
     def get(self) -> Target:
         if self._target is None:
-            self._target = self._stack.enter_context(Target(self._kernel, machine=_BOCHS))
+            self._target = self._stack.enter_context(Target(Description(self._kernel, machine=_BOCHS)))
         return self._target
 
     def drop(self) -> None:

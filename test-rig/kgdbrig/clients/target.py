@@ -17,11 +17,11 @@ from kgdbrig.clients.rsp import Rsp
 from kgdbrig.clients.trigger import Trigger
 from kgdbrig.clients.values import Values
 from kgdbrig.errors import RigError, RigTimeout
-from kgdbrig.kernels.build import Kernel
 from kgdbrig.line.tap import FROM_GDB, FROM_KGDB, Tap
 from kgdbrig.line.wire import Kind
 from kgdbrig.machines import kinds
 from kgdbrig.machines.anymachine import AnyMachine
+from kgdbrig.machines.description import Description
 from kgdbrig.machines.oracle import Oracle
 from kgdbrig.wait import Deadline
 
@@ -39,33 +39,18 @@ DR7_ENABLE_MASK = 0xFF
 class Target:
     """A machine whose shell is at its prompt, with a tap on its kgdb line; a context manager.
 
-    With kgdboc="early" or "wait" it waits for a debugger instead, at its first
+    Described with kgdboc="early" or "wait" it waits for a debugger instead, at its first
     stop; booted() is for the rest of its way.
 
     The oracle counts the executions of the instructions at `visits` from
     power-on.  What it starts (gdb, a raw client, an oracle client) ends with it.  report()
     has the last lines of all of them, for whoever finds that something is wrong.
-
-    With `state` the guest goes on from where another one of the same arguments
-    was when it was saved, with its shell at the prompt.
-
-    `machine` is "qemu" or "bochs", which takes neither of the arguments from
-    `oracle` on but `memory_mb` and `kaslr`.
     """
 
-    def __init__(self, kernel: Kernel, *, smp: int = 1, kgdboc: str = "late", append: str = "",
-                 oracle: bool = False, memory_mb: int = 512, parallel: bool = True, kaslr: bool = False,
-                 visits: Sequence[int] = (), counted: bool | None = None, instruction_ns: int | None = None,
-                 hypervisor: bool = True, cpu: str | None = None, state: Path | None = None,
-                 machine: str = "qemu", next_kernel: bool = False, disk_mb: int = 0) -> None:
-        self.kernel = kernel
-        self.smp = smp
-        self.machine = kinds.make(machine, kernel, smp=smp, kgdboc=kgdboc, append=append, oracle=oracle,
-                                     memory_mb=memory_mb, parallel=parallel, kaslr=kaslr, counted=counted,
-                                     instruction_ns=instruction_ns, hypervisor=hypervisor, cpu=cpu, state=state,
-                                     next_kernel=next_kernel, disk_mb=disk_mb)
-        self._kgdboc = kgdboc
-        self._restored = state is not None
+    def __init__(self, described: Description, *, visits: Sequence[int] = ()) -> None:
+        self.kernel = described.kernel
+        self.smp = described.smp
+        self.machine = kinds.make(described)
         self._visits = visits
         self._stack = contextlib.ExitStack()
         self._clients = contextlib.ExitStack()
@@ -85,11 +70,11 @@ class Target:
             stack.callback(self._close_clients)
             self.machine.start(listen)
             # An early debugger's port is the only console at that time.
-            if self._kgdboc == "early":
+            if self.machine.described.kgdboc == "early":
                 self.tap.wait_text(_WAITS.encode(), self.machine.boot_seconds)
-            elif self._kgdboc == "wait":
+            elif self.machine.described.kgdboc == "wait":
                 self.console.expect(_WAITS, self.machine.boot_seconds)
-            elif not self._restored:
+            elif self.machine.described.state is None:
                 self.booted(self.machine.boot_seconds)
             self.trigger = Trigger(self.console)
             self.values = Values(self.console, self.kernel, self.machine.directory)

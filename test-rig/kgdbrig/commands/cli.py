@@ -17,7 +17,7 @@ from kgdbrig import arches, paths
 from kgdbrig.errors import MachineError, RigError
 from kgdbrig.kernels import source
 from kgdbrig.kernels.hooks import MAILED, PARTS
-from kgdbrig.machines.anymachine import KGDBOC, MACHINES
+from kgdbrig.machines.description import KGDBOC, MACHINES, Description
 
 DEFAULT_VERSION = "6.12"
 DEFAULT_ARCH = "x86_64"
@@ -69,8 +69,8 @@ def _boot(options: argparse.Namespace) -> int:
     from kgdbrig.machines import kinds
 
     kernel = build(options.kernel, options.arch, **_build_arguments(options))
-    machine = kinds.make(options.machine, kernel, smp=options.smp, kgdboc=options.kgdboc, append=options.append,
-                            memory_mb=options.memory)
+    machine = kinds.make(Description(kernel, options.machine, smp=options.smp, kgdboc=options.kgdboc, append=options.append,
+                                     memory_mb=options.memory))
     with machine, announced(machine):
         print(json.dumps(machine.sockets() | {"pid": machine.pid}), flush=True)
         try:
@@ -96,7 +96,7 @@ def _gdb(options: argparse.Namespace) -> int:
     from kgdbrig.kernels.build import build
 
     kernel = build(options.kernel, options.arch, **_build_arguments(options))
-    return debug(kernel, kind=options.machine, smp=options.smp, append=options.append, memory_mb=options.memory)
+    return debug(Description(kernel, options.machine, smp=options.smp, append=options.append, memory_mb=options.memory))
 
 
 def _demo(options: argparse.Namespace) -> int:
@@ -242,7 +242,8 @@ def _parser() -> argparse.ArgumentParser:
     command.set_defaults(run=_endurance)
     command = commands.add_parser("series", help="write the kernel code as patches for a mailing list",
                                   description="Writes patches that 'git am' applies to a bare tree of the kernel "
-                                  "version, each part of the series with a cover letter, and prints where. $SOURCE_DATE_EPOCH dates it.")
+                                  "version, each part of the series with a cover letter, and prints where. "
+                                  "$SOURCE_DATE_EPOCH dates it.")
     command.add_argument("--kernel", metavar="VERSION", default=DEFAULT_VERSION, choices=list(source.VERSIONS),
                          help=f"kernel version: {', '.join(source.VERSIONS)} (default {DEFAULT_VERSION})")
     command.add_argument("--part", metavar="PART", choices=MAILED,

@@ -27,6 +27,7 @@ from kgdbrig.judging import klog
 from kgdbrig.kernels import build
 from kgdbrig.kernels.build import Kernel
 from kgdbrig.line.tap import FROM_KGDB
+from kgdbrig.machines.description import Description
 from kgdbrig.wait import Deadline
 
 _SET = "echo {} > /proc/sys/kernel/panic"
@@ -83,7 +84,7 @@ class _Session:
         """All steps, in order; RigError from the one that fails."""
         self._show(_versions(self._kernel))
         self._begin("boot the target")
-        with Target(self._kernel) as self._target, self._kept(), \
+        with Target(Description(self._kernel)) as self._target, self._kept(), \
                 Gdb(self._kernel.vmlinux, log=self._logs / "gdb.log") as self._gdb:
             self._connect()
             self._watch()

@@ -13,19 +13,20 @@ from kgdbrig import paths
 from kgdbrig.clients.console import BREAK_IN, Console
 from kgdbrig.commands import session
 from kgdbrig.errors import MissingDependency
-from kgdbrig.kernels.build import Kernel
 from kgdbrig.machines import kinds
+from kgdbrig.machines.description import Description
 
 _GDB = "gdb-multiarch"
 
 
-def debug(kernel: Kernel, *, kind: str = "qemu", smp: int = 1, append: str = "", memory_mb: int = 512) -> int:
+def debug(described: Description) -> int:
     """Boot, stop in KGDB, and run gdb in the foreground; the machine ends with gdb.  Returns gdb's status."""
+    kernel = described.kernel
     gdb = shutil.which(_GDB)
     if gdb is None:
         raise MissingDependency(_GDB)
     with contextlib.ExitStack() as stack:
-        machine = kinds.make(kind, kernel, smp=smp, append=append, memory_mb=memory_mb)
+        machine = kinds.make(described)
         stack.callback(machine.stop)
         consoles: list[Console] = []
         machine.start(lambda it: consoles.append(Console(it.console)))

@@ -20,6 +20,7 @@ from kgdbrig.errors import RigError, RigTimeout
 from kgdbrig.kernels import build
 from kgdbrig.kernels.build import Kernel
 from kgdbrig.line.tap import FROM_GDB, FROM_KGDB
+from kgdbrig.machines.description import Description
 from kgdbrig.machines.qemu import Machine
 from kgdbrig.wait import Deadline
 
@@ -70,7 +71,7 @@ def _stops(target: Target, gdb: Gdb, command: str) -> str:
 
 
 def _watch(kernel: Kernel) -> str:
-    with Target(kernel) as target:
+    with Target(Description(kernel)) as target:
         gdb = target.attach_gdb()
         gdb.command("watch panic_timeout")
         target.resume(gdb)
@@ -79,13 +80,13 @@ def _watch(kernel: Kernel) -> str:
 
 
 def _rwatch(kernel: Kernel) -> str:
-    with Target(kernel) as target:
+    with Target(Description(kernel)) as target:
         gdb = target.attach_gdb()
         gdb.command("rwatch panic_timeout")
         mark = target.tap.mark()
         gdb.resume()
-        answer = target.tap.wait_packet(lambda packet: packet.direction == FROM_GDB and packet.data == b"c" or
-                                        packet.direction == FROM_KGDB and packet.data.startswith(b"E"), since=mark)
+        answer = target.tap.wait_packet(lambda packet: (packet.direction == FROM_GDB and packet.data == b"c") or
+                                        (packet.direction == FROM_KGDB and packet.data.startswith(b"E")), since=mark)
         if answer.direction == FROM_KGDB:
             return "gdb: " + _first(r"Could not insert .*", gdb.wait_stop(_PATIENCE))
         target.back()
@@ -93,7 +94,7 @@ def _rwatch(kernel: Kernel) -> str:
 
 
 def _kgdbts(kernel: Kernel) -> str:
-    with Target(kernel, kgdboc="none") as target:
+    with Target(Description(kernel, kgdboc="none")) as target:
         target.console.run("dmesg -c > /dev/null")
         target.console.run("echo kgdbts=V1 > /sys/module/kgdbts/parameters/kgdbts", 120)
         log = target.kernel_log()
@@ -104,7 +105,7 @@ def _kgdbts(kernel: Kernel) -> str:
 
 
 def _stop_reply(kernel: Kernel) -> str:
-    with Target(kernel) as target:
+    with Target(Description(kernel)) as target:
         target.trigger.load()
         address = target.trigger.address()
         rsp = target.attach_rsp()
@@ -119,7 +120,7 @@ def _stop_reply(kernel: Kernel) -> str:
 
 
 def _attribution(kernel: Kernel) -> str:
-    with Target(kernel) as target:
+    with Target(Description(kernel)) as target:
         target.trigger.load()
         address = target.trigger.address()
         rsp = target.attach_rsp()
@@ -133,7 +134,7 @@ def _attribution(kernel: Kernel) -> str:
 
 
 def _all_cpus(kernel: Kernel) -> str:
-    with Target(kernel, smp=4) as target:
+    with Target(Description(kernel, smp=4)) as target:
         gdb = target.attach_gdb()
         gdb.command("watch panic_timeout")
         target.resume(gdb)
@@ -145,7 +146,7 @@ def _all_cpus(kernel: Kernel) -> str:
 
 
 def _checks(kernel: Kernel) -> str:
-    with Target(kernel) as target:
+    with Target(Description(kernel)) as target:
         target.trigger.load()
         address = target.trigger.address()
         rsp = target.attach_rsp()
@@ -158,7 +159,7 @@ def _checks(kernel: Kernel) -> str:
 
 
 def _early(kernel: Kernel) -> str:
-    with Machine(kernel, kgdboc="early") as machine, Console(machine.console) as console, \
+    with Machine(Description(kernel, kgdboc="early")) as machine, Console(machine.console) as console, \
             Gdb(kernel.vmlinux) as gdb:
         gdb.connect(machine.kgdb)
         where = _first(r"\b\w+ \(\) at", gdb.command("where 1")).removesuffix(" () at")

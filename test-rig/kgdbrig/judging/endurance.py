@@ -21,6 +21,7 @@ from kgdbrig.clients.target import Target
 from kgdbrig.errors import RigError, RigTimeout
 from kgdbrig.judging.klog import complaints
 from kgdbrig.kernels import build
+from kgdbrig.machines.description import Description
 from kgdbrig.progress import Progress
 
 CPUS = 4
@@ -90,7 +91,7 @@ def run(version: str, arch: str, times: int, *, config: str = CONFIG, parallel: 
     """Build if need be, boot, and run all tests `times` over; 0, or EnduranceError."""
     kernel = build.build(version, arch, config=config)
     print(f"Linux {kernel.release} {arch} ({kernel.source}), configuration {config}, {CPUS} CPUs", flush=True)
-    with Target(kernel, smp=CPUS, kgdboc="none", memory_mb=MEMORY_MB, append=APPEND, parallel=parallel) as target:
+    with Target(Description(kernel, smp=CPUS, kgdboc="none", memory_mb=MEMORY_MB, append=APPEND, parallel=parallel)) as target:
         endure(target, TESTS, times, progress)
     print(f"kgdbts={' and kgdbts='.join(TESTS)}: {times} times without a complaint of the kernel", flush=True)
     return 0

@@ -30,6 +30,7 @@ from kgdbrig.clients.trigger import Context
 from kgdbrig.errors import RigError
 from kgdbrig.judging import klog
 from kgdbrig.kernels import build
+from kgdbrig.machines.description import Description
 from kgdbrig.machines.oracle import Access
 from kgdbrig.progress import Progress
 
@@ -283,10 +284,10 @@ def _words(access: Access) -> str:
 class Soak:
     """One run on a booted target, which has the oracle."""
 
-    def __init__(self, target: Target, seed: int, choice: Choice = Choice()) -> None:
+    def __init__(self, target: Target, seed: int, choice: Choice | None = None) -> None:
         self._target = target
         self._seed = seed
-        self._choice = choice
+        self._choice = choice or Choice()
         self._word = target.word
         target.trigger.load()
         self._base = target.trigger.address()
@@ -421,7 +422,7 @@ def run(version: str, arch: str, accesses: int, seed: int, *, parallel: bool = F
     """Build if need be, boot, and soak; prints the three figures, and returns 0 when all are 0."""
     kernel = build.build(version, arch)
     print(f"Linux {kernel.release} {arch} ({kernel.source}), {CPUS} CPUs, seed {seed}", flush=True)
-    with Target(kernel, smp=CPUS, oracle=True, parallel=parallel) as target:
+    with Target(Description(kernel, smp=CPUS, oracle=True, parallel=parallel)) as target:
         soak = Soak(target, seed)
         try:
             soak.run(accesses)

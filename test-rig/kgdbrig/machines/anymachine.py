@@ -12,15 +12,9 @@ from pathlib import Path
 from types import TracebackType
 from typing import TypeVar
 
-from kgdbrig import arches
 from kgdbrig.errors import MachineError, RigError
-from kgdbrig.kernels.build import Kernel
+from kgdbrig.machines.description import Description
 from kgdbrig.machines.qmp import Qmp
-
-#: When the guest's debugger takes its port: see AnyMachine.
-KGDBOC = ("late", "early", "wait", "none")
-#: The kinds of machine, by the name that `rig boot --machine` and Target take.
-MACHINES = ("qemu", "bochs")
 
 #: The longest path of a unix socket, by unix(7).
 _SOCKET_PATH_MAX = 107
@@ -31,7 +25,7 @@ _Self = TypeVar("_Self", bound="AnyMachine")
 
 
 class AnyMachine(abc.ABC):
-    """A guest that runs `kernel`, from start() to stop(); a context manager.
+    """A guest as it is described, from start() to stop(); a context manager.
 
     Two of its sockets are there on every machine, unix sockets for one client
     at a time:
@@ -40,11 +34,6 @@ class AnyMachine(abc.ABC):
               also in console_log, whether or not a client was there to hear it
     kgdb      the second serial port; what is sent without a client is lost,
               which does no harm: gdb asks again
-
-    `kgdboc` says when the guest's debugger takes the second port: "late" with
-    its driver, "wait" likewise and waiting there for gdb, "early" before
-    anything else and waiting there, or "none" never.  `append` is added to the
-    kernel's command line.  With `kaslr` the kernel is not where vmlinux says.
 
     The emulator dies with the thread that called start(), however that ends.
     """
@@ -56,18 +45,10 @@ class AnyMachine(abc.ABC):
     #: Whether memory() gives what vmlinux says is there.
     reads_memory = False
 
-    def __init__(self, kernel: Kernel, *, smp: int, kgdboc: str, append: str, memory_mb: int, kaslr: bool) -> None:
-        if kgdboc not in KGDBOC:
-            raise RigError(f"kgdboc is one of {', '.join(KGDBOC)}, not {kgdboc}")
-        if smp < 1:
-            raise RigError(f"a machine has at least one CPU, not {smp}")
-        self.kernel = kernel
-        self.smp = smp
-        self._kgdboc = kgdboc
-        self._append = append
-        self._memory_mb = memory_mb
-        self._kaslr = kaslr
-        self._arch = arches.find(kernel.arch)
+    def __init__(self, described: Description) -> None:
+        self.described = described
+        self.kernel = described.kernel
+        self.smp = described.smp
         self._process: subprocess.Popen[bytes] | None = None
         #: The control socket of the oracle plugin, where there is one.
         self.oracle: Path | None = None
@@ -175,12 +156,12 @@ class AnyMachine(abc.ABC):
 
     def _parameters(self, baud: int, *more: str) -> str:
         """The kernel's command line: the ports, the debugger on a line of so many baud, `more`, and what was appended."""
-        arch = self._arch
+        described, arch = self.described, self.described.arch
         late = f"kgdboc={arch.kgdb_tty},{baud}"
         kgdboc = {"late": late, "early": f"{arch.early} kgdboc_earlycon kgdbwait {late}", "wait": f"kgdbwait {late}",
-                  "none": ""}[self._kgdboc]
-        return " ".join(filter(None, (f"console={arch.console_tty},115200", "" if self._kaslr else "nokaslr", *more,
-                                      kgdboc, self._append)))
+                  "none": ""}[described.kgdboc]
+        return " ".join(filter(None, (f"console={arch.console_tty},115200", "" if described.kaslr else "nokaslr", *more,
+                                      kgdboc, described.append)))
 
     def _running(self) -> subprocess.Popen[bytes]:
         if self._process is None:

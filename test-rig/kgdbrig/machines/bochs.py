@@ -22,10 +22,10 @@ from pathlib import Path
 from typing import TypeVar
 
 from kgdbrig.errors import MachineError, MissingDependency, RigError, RigTimeout
-from kgdbrig.kernels.build import Kernel
 from kgdbrig.machines import initramfs
 from kgdbrig.machines.anymachine import AnyMachine
 from kgdbrig.machines.bridge import Bridge
+from kgdbrig.machines.description import Description
 from kgdbrig.wait import Deadline
 
 PROGRAM = "bochs-bin"
@@ -92,15 +92,15 @@ class Bochs(AnyMachine):
 
     name = "Bochs"
 
-    def __init__(self, kernel: Kernel, *, smp: int = 1, kgdboc: str = "late", append: str = "", memory_mb: int = 512,
-                 kaslr: bool = False) -> None:
-        super().__init__(kernel, smp=smp, kgdboc=kgdboc, append=append, memory_mb=memory_mb, kaslr=kaslr)
-        self.boot_seconds = 120.0 if smp == 1 else 300.0
+    def __init__(self, described: Description) -> None:
+        super().__init__(described)
+        self.boot_seconds = 120.0 if described.smp == 1 else 300.0
         self._bridges: list[Bridge] = []
         self._debugger: _Debugger | None = None
-        bad = re.search(r"['\"\\\n]", append)
+        bad = re.search(r"['\"\\\n]", described.append)
         if bad:
-            raise RigError(f"the kernel's parameters for {self.name} go through GRUB and have no {bad[0]!r}: {append!r}")
+            raise RigError(f"the kernel's parameters for {self.name} go through GRUB and have no {bad[0]!r}: "
+                           f"{described.append!r}")
 
     @property
     def command_line(self) -> str:
@@ -174,7 +174,7 @@ class Bochs(AnyMachine):
         console, kgdb = self._bridges
         configuration, commands = self.directory / "bochsrc", self.directory / "commands"
         configuration.write_text(_CONFIGURATION.format(
-            share=_SHARE, memory=self._memory_mb, model=_MODEL.get(self.smp, _MODEL_SMP), smp=self.smp,
+            share=_SHARE, memory=self.described.memory_mb, model=_MODEL.get(self.smp, _MODEL_SMP), smp=self.smp,
             ips=_INSTRUCTIONS_PER_SECOND, clock=_CLOCK, disc=disc, log=self.emulator_log, console=console.address,
             kgdb=kgdb.address), encoding="utf-8")
         # Debian's is built with a debugger, which waits for a command before the first instruction.

@@ -12,9 +12,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 from kgdbrig.errors import MachineError, MissingDependency, QmpError
-from kgdbrig.kernels.build import Kernel
 from kgdbrig.machines import initramfs
 from kgdbrig.machines.anymachine import AnyMachine
+from kgdbrig.machines.description import Description
 from kgdbrig.machines.qmp import Qmp
 
 _START_SECONDS = 30.0
@@ -49,49 +49,17 @@ class Machine(AnyMachine):
     qemu_gdb  QEMU's own gdb stub, to look at the guest from outside
     monitor   QMP
     oracle    the control socket of the oracle plugin, with oracle=True
-
-    `parallel` gives each virtual CPU a thread of the host.  Without it they
-    take turns in one, so that nothing happens at the same instant, but a CPU
-    that is held in the debugger takes no time from the one that works: where
-    the host has fewer cores than the guest, a stop takes milliseconds, not a
-    tenth of a second.  The guest's clock then counts instructions: a host that
-    has other things to do makes the guest slow, and none of its timeouts pass.
-    `counted` overrides that: see starts_counted().  `instruction_ns` is what
-    one takes then, a power of two; by default as little as lets each
-    CPU execute as many in a second as one alone does.  The longer, the fewer
-    are executed while CPUs wait for a time to pass.
-
-    With `next_kernel` the guest can start another kernel; see initramfs.build().
-    With `disk_mb` it has an empty disk of that size, /dev/vda where the kernel has the
-    driver, and a reboot starts it anew; without, a reboot is its end.
-
-    `hypervisor=False` keeps the guest from knowing that it is one: it takes
-    QEMU's debug registers for a processor's.  `cpu` is another of QEMU's models
-    than the architecture's.
-
-    `state`, made by save() on a machine of the same arguments, is where the
-    guest goes on from, instead of from its reset.
     """
 
     name = "QEMU"
 
-    def __init__(self, kernel: Kernel, *, smp: int = 1, kgdboc: str = "late", append: str = "",
-                 oracle: bool = False, memory_mb: int = 512, parallel: bool = True, kaslr: bool = False,
-                 counted: bool | None = None, instruction_ns: int | None = None, hypervisor: bool = True,
-                 cpu: str | None = None, state: Path | None = None, next_kernel: bool = False,
-                 disk_mb: int = 0) -> None:
-        self._with_oracle = oracle
-        self._parallel = parallel
-        self._counted = not parallel and starts_counted(kernel.version, smp) if counted is None else counted
-        self._instruction_ns = _instruction_ns(smp) if instruction_ns is None else instruction_ns
-        self._hypervisor = hypervisor
-        self._cpu = cpu
-        self._state = state
-        self._next_kernel = next_kernel
-        self._disk_mb = disk_mb
+    def __init__(self, described: Description) -> None:
+        smp, counted, ns = described.smp, described.counted, described.instruction_ns
+        self._counted = not described.parallel and starts_counted(described.kernel.version, smp) if counted is None else counted
+        self._instruction_ns = _instruction_ns(smp) if ns is None else ns
         self._qmp: Qmp | None = None
-        super().__init__(kernel, smp=smp, kgdboc=kgdboc, append=append, memory_mb=memory_mb, kaslr=kaslr)
-        self.reads_memory = not kaslr
+        super().__init__(described)
+        self.reads_memory = not described.kaslr
 
     @property
     def command_line(self) -> str:
@@ -99,15 +67,15 @@ class Machine(AnyMachine):
         slower = self._instruction_ns // _instruction_ns(self.smp)
         stall = f"rcupdate.rcu_cpu_stall_timeout={_RCU_STALL_SECONDS * slower}" if slower > 1 else ""
         # Else sched_clock() is patched while all CPUs call it: "What QEMU's debug registers do differently" in docs/rig.md.
-        unstable = "tsc=unstable" if self._parallel and self.smp > 1 else ""
+        unstable = "tsc=unstable" if self.described.parallel and self.smp > 1 else ""
         return self._parameters(_KGDB_BAUD, f"lpj={_TSC_PER_TICK[self._counted]}", stall, unstable)
 
     def start(self, before_first_instruction: Callable[[AnyMachine], None] | None = None) -> None:
         if self._process is not None:
             raise MachineError("this machine was started already")
-        root = initramfs.build(self.kernel, next_kernel=self._next_kernel)
+        root = initramfs.build(self.kernel, next_kernel=self.described.next_kernel)
         plugin = None
-        if self._with_oracle:
+        if self.described.oracle:
             from kgdbrig.machines.oracle import build_plugin  # the one part not every boot needs
             plugin = build_plugin()
         self._new_directory()
@@ -115,8 +83,8 @@ class Machine(AnyMachine):
             self._launch(root, plugin)
             if before_first_instruction is not None:
                 before_first_instruction(self)
-            if self._state is not None:
-                self.qmp().migrate("migrate-incoming", f"exec:cat {shlex.quote(str(self._state))}")
+            if self.described.state is not None:
+                self.qmp().migrate("migrate-incoming", f"exec:cat {shlex.quote(str(self.described.state))}")
             self.qmp().command("cont")
         except BaseException:
             self.stop()
@@ -174,13 +142,13 @@ class Machine(AnyMachine):
         super()._place()
         self.qemu_gdb = self.directory / "qemu-gdb"
         self.monitor = self.directory / "monitor"
-        self.oracle = self.directory / "oracle" if self._with_oracle else None
+        self.oracle = self.directory / "oracle" if self.described.oracle else None
         self._disk = self.directory / "disk"
 
     def _launch(self, root: Path, plugin: Path | None) -> None:
-        if self._disk_mb:
+        if self.described.disk_mb:
             self._disk.touch()
-            os.truncate(self._disk, self._disk_mb << 20)
+            os.truncate(self._disk, self.described.disk_mb << 20)
         ours, theirs = socket.socketpair()
         try:
             with self.emulator_log.open("wb") as log:
@@ -205,18 +173,18 @@ class Machine(AnyMachine):
             status = self._process.poll()
             ended = f"ended with status {status}" if status is not None else "does not answer"
             said = self.emulator_log.read_text(encoding="utf-8", errors="replace").strip()
-            raise MachineError(f"{self._arch.qemu} {ended}: {said or error}") from error
+            raise MachineError(f"{self.described.arch.qemu} {ended}: {said or error}") from error
 
     def _command(self, root: Path, plugin: Path | None, monitor_fd: int) -> list[str]:
         def listen(name: str, path: Path, *options: str) -> list[str]:
             return ["-chardev", ",".join([f"socket,id={name},path={_escaped(path)},server=on,wait=off", *options])]
 
-        turns = ["-accel", f"tcg,thread={'multi' if self._parallel else 'single'}"]
+        turns = ["-accel", f"tcg,thread={'multi' if self.described.parallel else 'single'}"]
         if self._counted:
             turns += ["-icount", f"shift={self._instruction_ns.bit_length() - 1}"]
-        cpu = (self._cpu or self._arch.cpu) + ",-hypervisor" * (not self._hypervisor)
-        command = [self._arch.qemu, *self._arch.machine, "-cpu", cpu, *turns, "-smp", str(self.smp), "-m",
-                   str(self._memory_mb), "-no-user-config", "-nodefaults", "-display", "none", "-S",
+        cpu = (self.described.cpu or self.described.arch.cpu) + ",-hypervisor" * (not self.described.hypervisor)
+        command = [self.described.arch.qemu, *self.described.arch.machine, "-cpu", cpu, *turns, "-smp", str(self.smp), "-m",
+                   str(self.described.memory_mb), "-no-user-config", "-nodefaults", "-display", "none", "-S",
                    "-kernel", str(self.kernel.image), "-initrd", str(root), "-append", self.command_line,
                    "-chardev", f"socket,id=rig,fd={monitor_fd}", "-mon", "chardev=rig,mode=control",
                    *listen("monitor", self.monitor), "-mon", "chardev=monitor,mode=control",
@@ -224,14 +192,14 @@ class Machine(AnyMachine):
                    "-serial", "chardev:console",
                    *listen("kgdb", self.kgdb), "-serial", "chardev:kgdb",
                    *listen("qemu-gdb", self.qemu_gdb), "-gdb", "chardev:qemu-gdb"]
-        if self._disk_mb:
+        if self.described.disk_mb:
             command += ["-drive", f"file={_escaped(self._disk)},format=raw,if=none,id=disk",
                         "-device", "virtio-blk-pci,drive=disk"]
         else:
             command += ["-no-reboot"]
         if self._counted:
             command += _WAKES_QEMU
-        if self._state is not None:
+        if self.described.state is not None:
             command += ["-incoming", "defer"]
         if plugin is not None and self.oracle is not None:
             command += ["-plugin", f"{_escaped(plugin)},control={_escaped(self.oracle)}"]

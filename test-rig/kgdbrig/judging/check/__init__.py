@@ -73,8 +73,9 @@ def _key(version: str, arch: Arch, pristine: Source, laid: Overlay) -> str:
     texts += [path.read_text(encoding="utf-8") for path in sorted(series.MAIL.iterdir())]
     texts += [f"{name} {sorted(others)}" for name, others in direction.USES.items()]
     # The rig's own code as well: what is checked, and how.
-    texts += [inspect.getsource(module) for module in (sys.modules[__name__], arches, bench, build, builds, cross,
-                                                        diagnostics, direction, entry, hooks, overlay, patches, series, size, source)]
+    texts += [inspect.getsource(module) for module in (
+        sys.modules[__name__], arches, bench, build, builds, cross, diagnostics, direction, entry, hooks, overlay, patches,
+        series, size, source)]
     for text in texts:
         total.update(f"{len(text)}\n{text}".encode())
     return total.hexdigest()[:40]

@@ -9,6 +9,7 @@ test_packets.py asks KGDB and test_freed_memory.py asks perf for them.
 
 from __future__ import annotations
 
+import itertools
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -91,7 +92,7 @@ def _up_to_save(code: Code) -> Code:
     """What is executed from the beginning until the first look at cpu_dr7 or DR7, on whatever way."""
     run: Code = {}
     order = sorted(code)
-    follows = dict(zip(order, order[1:], strict=False))
+    follows = dict(itertools.pairwise(order))
     todo = order[:1]
     while todo:
         at = todo.pop()

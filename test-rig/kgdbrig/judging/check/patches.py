@@ -128,7 +128,7 @@ def covered(name: str, patterns: list[str]) -> bool:
     for pattern in patterns:
         wanted = pattern.rstrip("/").split("/")
         if (len(parts) > len(wanted) if pattern.endswith("/") else len(parts) == len(wanted)) and \
-                all(fnmatch.fnmatchcase(part, want) for part, want in zip(parts, wanted)):
+                all(fnmatch.fnmatchcase(part, want) for part, want in zip(parts, wanted, strict=False)):
             return True
     return False
 
