@@ -160,7 +160,8 @@ def build(version: str, arch: str, *, stock: bool = False, kernel_src: Path | No
 
 def fragments(config: str, version: str, arch: str, stock: bool, *, emulator: bool = True) -> tuple[Path, ...]:
     """The fragments of a configuration in the order they are merged; a later line wins."""
-    required = ["common", *arches.find(arch).configs] + ["watchpoint"] * (not stock) + ["emulator"] * (not stock and emulator) + [config] * (config != "default")
+    required = ["common", *arches.find(arch).configs] + ["watchpoint"] * (not stock) + \
+        ["emulator"] * (not stock and emulator) + [config] * (config != "default")
     optional = [version, f"{version}-{arch}"]
     missing = [name for name in required if not (paths.CONFIGS / f"{name}.config").is_file()]
     if missing:
@@ -185,7 +186,7 @@ def _recipe(version: str, arch: str, stock: bool, kernel_src: Path | None, confi
         except (FileNotFoundError, subprocess.CalledProcessError) as error:
             raise MissingDependency(f"a working {program}") from error
     trigger = {path.name: path.read_bytes() for path in sorted(paths.TRIGGER.glob("*"))
-               if path.name in ("Makefile", "Kbuild") or path.suffix in (".c", ".h", ".S") and ".mod." not in path.name}
+               if path.name in ("Makefile", "Kbuild") or (path.suffix in (".c", ".h", ".S") and ".mod." not in path.name)}
     if not trigger:
         raise RigError(f"{paths.TRIGGER} has no sources: the checkout is not complete")
     return _Recipe(version, layout, stock, series, config, found, laid,

@@ -23,7 +23,7 @@ from typing import Protocol, TextIO
 
 from kgdbrig import paths
 from kgdbrig.errors import MissingDependency, SourceError
-from kgdbrig.kernels import apt
+from kgdbrig.packages import apt
 from kgdbrig.progress import Progress
 
 #: What a built tree holds and a pristine one does not (names, at any depth).

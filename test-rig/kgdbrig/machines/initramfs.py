@@ -21,9 +21,9 @@ from typing import TextIO
 
 from kgdbrig import arches, paths
 from kgdbrig.errors import MissingDependency, RigError, SourceError
-from kgdbrig.kernels import apt
 from kgdbrig.kernels.build import Kernel
 from kgdbrig.machines import userland
+from kgdbrig.packages import apt
 
 #: The busybox of this machine, which runs on it.
 _BUSYBOX = Path("/bin/busybox")

@@ -9,7 +9,6 @@ from conftest import Boot
 from kgdbrig.judging import endurance, klog
 from kgdbrig.kernels.build import Kernel
 
-
 #: As endurance.TESTS, for about a minute.
 TESTS = ("V1F100I100", "V1S500I100")
 

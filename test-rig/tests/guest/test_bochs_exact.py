@@ -7,14 +7,23 @@ import pytest
 
 from drive import prepare
 from kgdbrig.clients.target import Target
-from test_attribution import (test_a_read_modify_write_is_a_write, test_an_access_that_only_overlaps,  # noqa: F401
-                              test_every_size_and_direction, test_four_at_once_and_no_fifth, test_two_types_on_one_address,
-                              test_two_types_on_one_address_by_slot)
-from test_contexts import test_the_backtrace_shows_the_context  # noqa: F401
-from test_ranges import (test_overlapping_in_gdb, test_overlapping_watchpoints, test_what_gdb_asks_for,  # noqa: F401
-                         walk)
-from test_rwatch import (test_gdb_with_watch_and_rwatch_of_one_variable, test_in_gdb,  # noqa: F401
-                         test_part_of_the_bytes, test_too_few_slots, test_with_others_on_the_same_bytes)
+from test_attribution import (
+    test_a_read_modify_write_is_a_write,
+    test_an_access_that_only_overlaps,
+    test_every_size_and_direction,
+    test_four_at_once_and_no_fifth,
+    test_two_types_on_one_address,
+    test_two_types_on_one_address_by_slot,
+)
+from test_contexts import test_the_backtrace_shows_the_context
+from test_ranges import test_overlapping_in_gdb, test_overlapping_watchpoints, test_what_gdb_asks_for, walk
+from test_rwatch import (
+    test_gdb_with_watch_and_rwatch_of_one_variable,
+    test_in_gdb,
+    test_part_of_the_bytes,
+    test_too_few_slots,
+    test_with_others_on_the_same_bytes,
+)
 
 
 @pytest.fixture

@@ -17,7 +17,7 @@ from kgdbrig.clients.hwbp import PerfEvent
 from kgdbrig.clients.rsp import Rsp
 from kgdbrig.clients.target import Target
 from kgdbrig.clients.trigger import RUN, Op, line
-from test_dr6 import test_several_registers  # noqa: F401
+from test_dr6 import test_several_registers
 from test_stepping import step_to_a_hit
 
 HERE = 64

@@ -9,11 +9,19 @@ import signal
 import pytest
 
 from kgdbrig.clients.target import Target
-from test_breakpoint_beside import test_break_beside  # noqa: F401
-from test_session import (test_a_condition_is_gdb_s_to_check, test_hardware_breakpoint,  # noqa: F401
-                          test_rwatch_stops_at_reads_alone, test_the_demo_session)
-from test_values import (test_a_local_variable, test_a_location, test_an_expression_through_pointers,  # noqa: F401
-                         test_conditions_counts_and_commands)
+from test_breakpoint_beside import test_break_beside
+from test_session import (
+    test_a_condition_is_gdb_s_to_check,
+    test_hardware_breakpoint,
+    test_rwatch_stops_at_reads_alone,
+    test_the_demo_session,
+)
+from test_values import (
+    test_a_local_variable,
+    test_a_location,
+    test_an_expression_through_pointers,
+    test_conditions_counts_and_commands,
+)
 
 
 @pytest.fixture

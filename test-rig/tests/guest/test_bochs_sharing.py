@@ -9,10 +9,15 @@ import pytest
 
 from drive import prepare
 from kgdbrig.clients.target import Target
-from test_other_users import (test_a_watchpoint_of_a_task_s_own, test_all_is_given_back,  # noqa: F401
-                              test_what_ptrace_holds_counts_as_well)
-from test_sharing import (test_a_register_that_perf_holds_is_no_reason_to_stop,  # noqa: F401
-                          test_perf_gets_what_is_left_and_all_of_it_back)
+from test_other_users import (
+    test_a_watchpoint_of_a_task_s_own,
+    test_all_is_given_back,
+    test_what_ptrace_holds_counts_as_well,
+)
+from test_sharing import (
+    test_a_register_that_perf_holds_is_no_reason_to_stop,
+    test_perf_gets_what_is_left_and_all_of_it_back,
+)
 
 
 @pytest.fixture

@@ -6,7 +6,7 @@ from __future__ import annotations
 import pytest
 
 from kgdbrig.clients.target import Target
-from test_stepping import test_one_instruction_at_a_time, test_the_commands_of_gdb  # noqa: F401
+from test_stepping import test_one_instruction_at_a_time, test_the_commands_of_gdb
 
 
 @pytest.fixture

@@ -41,5 +41,5 @@ def table(text: str) -> list[list[str]]:
     for block in re.sub(r"^-+$", "", text, flags=re.MULTILINE).split("\n\n"):
         lines = [compare.cells(line) for line in block.splitlines() if line.strip()]
         if lines:
-            rows.append([" ".join(filter(None, column)) for column in zip(*lines)])
+            rows.append([" ".join(filter(None, column)) for column in zip(*lines, strict=False)])
     return rows

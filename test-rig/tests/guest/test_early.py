@@ -7,6 +7,7 @@ is test_early_limits.py.
 
 from __future__ import annotations
 
+import itertools
 import re
 
 import pytest
@@ -40,7 +41,7 @@ def test_system_state_to_the_shell(boot: Boot, smp: int) -> None:
     gdb.command("watch system_state")
     gdb.command("watch panic_timeout")
     names = ["BOOTING", "SCHEDULING", "FREEING_INITMEM", "RUNNING"]
-    for old, new in zip(names, names[1:]):
+    for old, new in itertools.pairwise(names):
         gdb.resume()
         said = gdb.wait_stop()
         assert "Hardware watchpoint 1: system_state" in said

@@ -219,7 +219,6 @@ def test_a_hit_of_perf_s(boot: Boot, stride: Stride, change: Change) -> None:
         with PerfEvent(it.target.console, address, PERFS.size, cpus=[CPU]) as event:
             it.foreign.append(PERFS)
             turns = Turns(it, change)
-            count = 0
 
             def begin() -> int:
                 it.arm(it.symbol("asm_exc_debug"))
@@ -227,12 +226,11 @@ def test_a_hit_of_perf_s(boot: Boot, stride: Stride, change: Change) -> None:
                 it.arrive()
                 return it.return_address()
 
-            for _ in each(it, begin, change, stride):
+            for count, _ in enumerate(each(it, begin, change, stride), 1):
                 assert it.round_up()
                 turns.change()
                 it.proceed()
                 it.target.trigger.finish()
-                count += 1
                 assert event.counts() == [count]
                 turns.expect_right()
 

@@ -93,7 +93,7 @@ def test_a_data_hit_is_named(target: Target) -> None:
     kdb.command(f"bph {symbol_of(target, 64)} dataw 4")
     kdb.command(f"bph {symbol_of(target, 128)} datar 4")
     go(target, kdb)
-    for op, offset, kind, number in (("write", 64, "watchpoint", 0), ("read", 128, "access watchpoint", 1)):
+    for op, offset, kind, _number in (("write", 64, "watchpoint", 0), ("read", 128, "access watchpoint", 1)):
         said = stop(target, kdb, op, offset, 1 if op == "write" else None)
         address = f"{target.trigger.address(offset):0{target.hex_digits}x}"
         assert re.search(rf"due to {kind} at 0x{address} \(.*kgdb_trigger_buffer\+0x{offset:x}\) @ 0x[0-9a-f]+", said)

@@ -65,7 +65,7 @@ def test_a_stop_there_is_no_oops(target: Target, put_back: bool) -> None:
 
 def test_a_step_from_there(target: Target) -> None:
     """kdb's own commands work at such a stop."""
-    kdb, place = stopped_at(target)
+    kdb, _place = stopped_at(target)
     kdb.to_kdb()
     kdb.command("bt")
     said = kdb.command("ss")

@@ -80,7 +80,7 @@ def test_no_breakpoint_on_a_kprobe(target: Target) -> None:
 def test_no_breakpoint_within_an_optimised_kprobe(target: Target) -> None:
     """What its jump has replaced, and what is not an instruction any more."""
     prepare(target)
-    store, behind = target.trigger.store()
+    store, _behind = target.trigger.store()
     set_optimised(target)
     rsp = target.attach_rsp()
     rsp.request("qSupported:error-message+")

@@ -95,7 +95,7 @@ def test_the_pc_is_that_of_the_probed_instruction(boot: Boot, kind: Kind) -> Non
     target = boot(smp=2)
     prepare(target)
     address = target.trigger.address(0)
-    store, behind = target.trigger.store()
+    _store, behind = target.trigger.store()
     kind.set(target)
     rsp = target.attach_rsp()
     set_and_go_on(target, rsp, f"Z2,{address:x},4")
@@ -119,7 +119,7 @@ def test_stepping_on_from_there(target: Target, kind: Kind) -> None:
     """'s' from the stop goes on in the function, whatever the processor really executes, and 'c' to its end."""
     prepare(target)
     address = target.trigger.address(0)
-    store, behind = target.trigger.store()
+    _store, behind = target.trigger.store()
     end = behind + 8    # the nops of store.c
     kind.set(target)
     rsp = target.attach_rsp()

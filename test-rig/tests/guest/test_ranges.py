@@ -7,8 +7,19 @@ import re
 
 import pytest
 
-from drive import (attach_with_values, break_in, go_on, go_on_from, go_on_wire, prepare, stop_at, stop_in_gdb,
-                   stop_on_wire, stops_on_wire, watched)
+from drive import (
+    attach_with_values,
+    break_in,
+    go_on,
+    go_on_from,
+    go_on_wire,
+    prepare,
+    stop_at,
+    stop_in_gdb,
+    stop_on_wire,
+    stops_on_wire,
+    watched,
+)
 from kgdbrig.clients.console import BREAK_IN
 from kgdbrig.clients.rsp import Rsp
 from kgdbrig.clients.target import Target

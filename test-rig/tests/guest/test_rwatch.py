@@ -43,7 +43,7 @@ def test_in_gdb(target: Target) -> None:
             assert "hit Hardware read watchpoint 1: " in said
             assert re.search(rf"Value = {stored}\s", said)
             address = f"{target.trigger.address(HERE):0{target.hex_digits}x}".encode()
-            assert [packet.data for packet in target.tap.since(mark) if packet.data.startswith(b"T05")][0].endswith(
+            assert next(packet.data for packet in target.tap.since(mark) if packet.data.startswith(b"T05")).endswith(
                 b";rwatch:" + address + b";")
             go_on(target, gdb)
     table = gdb_table(target, gdb)

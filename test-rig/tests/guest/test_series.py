@@ -25,7 +25,6 @@ from kgdbrig.judging.check.report import Report
 from kgdbrig.kernels import build, hooks, overlay, series, source
 from kgdbrig.kernels.overlay import Overlay
 
-
 #: The mails of each part, cover letter first.
 Mails = dict[str, tuple[Path, ...]]
 
@@ -224,13 +223,13 @@ def test_a_kernel_knows_its_part(platform: Platform) -> None:
     assert fixes.family == reverted.family not in (stock.family, found[0].family)
     with pytest.raises(RigError, match="a stock kernel has no part of the series"):
         recipe(stock=True, part="fixes")
-    with pytest.raises(OverlayError, match="kdb-share-the-watchpoints.patch cannot be left out: it is not among"):
+    with pytest.raises(OverlayError, match=r"kdb-share-the-watchpoints.patch cannot be left out: it is not among"):
         recipe(part="fixes", without=("kdb-share-the-watchpoints.patch",))
 
 
 def test_a_directory_of_something_else_is_left_alone(platform: Platform, tmp_path: Path) -> None:
     (tmp_path / "thesis.tex").write_text("years of work", encoding="utf-8")
-    with pytest.raises(SeriesError, match="thesis.tex"):
+    with pytest.raises(SeriesError, match=r"thesis.tex"):
         series.write(platform.version, tmp_path, None)
     assert [path.name for path in tmp_path.iterdir()] == ["thesis.tex"]
     (tmp_path / "thesis.tex").unlink()
@@ -249,7 +248,7 @@ def test_nothing_is_left_out(platform: Platform) -> None:
     assert series.prefixes(platform.version, laid)[-1][1] == laid
 
     unclaimed = Overlay({**laid.files, "arch/vax/kernel/kgdb-watch.c": b""}, laid.hooks)
-    with pytest.raises(SeriesError, match="arch/vax/kernel/kgdb-watch.c"):
+    with pytest.raises(SeriesError, match=r"arch/vax/kernel/kgdb-watch.c"):
         series.steps(platform.version, unclaimed)
     unwired = Overlay(laid.files, tuple(hook for hook in laid.hooks if "offer" not in hook.path.name))
     with pytest.raises(SeriesError, match="kgdb-offer-hardware-watchpoints"):

@@ -13,10 +13,9 @@ import pytest
 
 from conftest import Boot
 from drive import back_over_int3, go_on_wire, prepare, stop_on_wire
-from kgdbrig.clients.hwbp import PerfEvent, event_once_there_is_room
+from kgdbrig.clients.hwbp import event_once_there_is_room
 from kgdbrig.clients.rsp import Rsp
 from kgdbrig.clients.target import Target
-from kgdbrig.errors import RigError
 
 INSERT = "insmod /lib/modules/$(uname -r)/data_breakpoint.ko ksym=panic_timeout"
 REMOVE = "rmmod data_breakpoint"

@@ -8,8 +8,7 @@ import re
 import pytest
 
 from conftest import Boot, Platform
-from drive import (go_on, go_on_wire, prepare, set_and_go_on, stop_in_gdb, stop_on_wire, stop_storing,
-                   store_all_the_time, watched)
+from drive import go_on, go_on_wire, prepare, set_and_go_on, stop_in_gdb, stop_on_wire, stop_storing, store_all_the_time, watched
 from kgdbrig.clients import trigger
 from kgdbrig.clients.rsp import Rsp
 from kgdbrig.clients.target import Target
@@ -31,9 +30,7 @@ def test_a_hit_on_each_cpu_with_its_thread(boot: Boot, smp: int) -> None:
     target.resume(gdb)
     target.expect_armed(1)
 
-    value = 0
-    for cpu in [0, *range(smp - 1, -1, -1)]:
-        value += 1
+    for value, cpu in enumerate([0, *range(smp - 1, -1, -1)], 1):
         said = stop_in_gdb(target, gdb, "write", size=4, offset=64, value=value, cpu=cpu)
         assert "hit Hardware watchpoint 1: " in said
         assert re.search(rf"Old value = {value - 1}\s+New value = {value}\b", said)

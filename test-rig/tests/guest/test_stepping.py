@@ -5,8 +5,7 @@ from __future__ import annotations
 
 import re
 
-from drive import (DR6_STEP, attach_with_values, break_in, go_on_from, go_on_wire, prepare, set_and_go_on, stop_at,
-                   stop_on_wire)
+from drive import DR6_STEP, attach_with_values, break_in, go_on_from, go_on_wire, prepare, set_and_go_on, stop_at, stop_on_wire
 from kgdbrig.clients.gdb import Gdb
 from kgdbrig.clients.rsp import Rsp
 from kgdbrig.clients.target import Target
@@ -120,7 +119,8 @@ def test_the_commands_of_gdb(target: Target) -> None:
         assert values(said) == expected
         assert "values_inner" in gdb.command("frame")
         # finish runs to the caller: nothing is hit on the way.
-        assert "Run till exit" in (said := gdb.command("finish")) and values(said) is None
+        said = gdb.command("finish")
+        assert "Run till exit" in said and values(said) is None
         assert "values_steps" in gdb.command("frame")
     gdb.command("delete")
     go_on_from(target, gdb)

@@ -85,6 +85,6 @@ def test_more_threads_than_fit_into_the_buffer(target: Target) -> None:
     assert len(known) > MANY
     replies = [packet for packet in target.tap.since(mark) if packet.direction == FROM_KGDB and packet.data[:1] == b"m"]
     assert len(replies) == 1 and replies[0].data.count(b",") == len(known) - 1
-    assert list(Framer().feed(replies[0].raw))[0].valid
+    assert next(iter(Framer().feed(replies[0].raw))).valid
     gdb.resume()
     target.back()

@@ -15,7 +15,6 @@ from __future__ import annotations
 
 import bisect
 import contextlib
-import functools
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
@@ -63,15 +62,17 @@ class Bench:
     def __post_init__(self) -> None:
         self.rsp = self.target.attach_rsp()
         self.base = self.target.trigger.address()
+        self._found: dict[str, int] = {}
         self._symbols = sorted((int(address, 16), name) for address, _, name in map(
             str.split, (self.target.kernel.directory / "System.map").read_text(encoding="ascii").splitlines()))
         self.proceed()
         self.target.back()
 
-    @functools.cache
     def symbol(self, name: str) -> int:
         """A function's or a variable's address."""
-        return self.target.kernel.symbol(name)
+        if name not in self._found:
+            self._found[name] = self.target.kernel.symbol(name)
+        return self._found[name]
 
     def per_cpu(self, name: str) -> int:
         """Where a per-CPU variable is on CPU 1, modulo 1 << 64; the guest is held, and an x86_64."""
@@ -186,7 +187,7 @@ class Bench:
         deadline = Deadline(_OFF_SECONDS)
         while True:
             found = [sorted(enabled(registers)) for registers in self.target.machine.debug_registers()]
-            if not any(right and not on for on, right in zip(found, wanted)) or deadline.passed():
+            if not any(right and not on for on, right in zip(found, wanted, strict=True)) or deadline.passed():
                 break
         assert found == wanted, f"the registers have (address, type, length) {found}, and should have {wanted}"
 

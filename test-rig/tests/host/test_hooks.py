@@ -52,7 +52,7 @@ def test_up_to_a_part_and_without(tmp_path: Path) -> None:
     assert names() == "abcd"
     assert names(upto="fixes", without=["a.patch"]) == "b"
     assert names(without=["c.patch", "a.patch"]) == "bd"
-    with pytest.raises(OverlayError, match="c.patch cannot be left out: it is not among the hooks of Linux 6.12 up to "
+    with pytest.raises(OverlayError, match=r"c.patch cannot be left out: it is not among the hooks of Linux 6.12 up to "
                                            "the part fixes"):
         names(upto="fixes", without=["c.patch"])
 

@@ -168,7 +168,7 @@ def test_a_patch_that_does_not_apply_is_named_and_changes_nothing(place: Place) 
 def test_a_patch_that_another_needs_is_not_left_out(place: Place) -> None:
     place.patches(one=PATCH, two=WRONG.replace("zwei", "two"))
     assert place.apply()["kernel/a.c"][0] == "1\ndrei\n3\n4\n"
-    with pytest.raises(OverlayError, match="^one.patch cannot be left out alone: two.patch changes the same lines"):
+    with pytest.raises(OverlayError, match=r"^one.patch cannot be left out alone: two.patch changes the same lines"):
         overlay.patched(place.source(), overlay.load("6.12", place.repository, without=["one.patch"]))
     only = overlay.load("6.12", place.repository, without=["two.patch"])
     assert overlay.patched(place.source(), only)["kernel/a.c"] == b"1\ntwo\n3\n4\n"
@@ -192,7 +192,7 @@ def test_a_first_patch_that_does_not_apply_leaves_no_tree(place: Place) -> None:
 def test_a_file_the_tree_has_already_is_refused(place: Place) -> None:
     (place.pristine / "include/linux").mkdir(parents=True)
     (place.pristine / "include/linux/k.h").write_text("mine")
-    with pytest.raises(OverlayError, match="include/linux/k.h, which the tree already has"):
+    with pytest.raises(OverlayError, match=r"include/linux/k.h, which the tree already has"):
         place.apply()
 
 
@@ -200,7 +200,7 @@ def test_a_file_the_tree_has_already_is_refused(place: Place) -> None:
 def test_a_patch_of_an_overlay_file_is_refused(place: Place, part: str) -> None:
     """The file is of the feature: it is changed where it is."""
     place.patches(part, one="--- /dev/null\n+++ b/include/linux/k.h\n@@ -0,0 +1 @@\n+x\n")
-    with pytest.raises(OverlayError, match="one.patch patches include/linux/k.h"):
+    with pytest.raises(OverlayError, match=r"one.patch patches include/linux/k.h"):
         place.apply()
 
 

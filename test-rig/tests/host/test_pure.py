@@ -9,7 +9,6 @@ from functools import lru_cache
 from pathlib import Path
 
 import pytest
-
 from build_pure import build, run
 
 #: What gdbstub/tests/test_*.c have; checked against what the program lists.

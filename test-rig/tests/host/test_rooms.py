@@ -24,8 +24,8 @@ def named() -> set[str]:
     """The modules and packages that the table names, by their paths."""
     found: set[str] = set()
     room = ""
-    for first, second in re.findall(r"^\| (`\w+/`)? *\| (`.*?) \|", (paths.REPOSITORY / "docs/rig.md").read_text(encoding="utf-8"),
-                                    re.MULTILINE):
+    text = (paths.REPOSITORY / "docs/rig.md").read_text(encoding="utf-8")
+    for first, second in re.findall(r"^\| (`\w+/`)? *\| (`.*?) \|", text, re.MULTILINE):
         room = first.strip("`/") or room
         if room:
             found.update(f"{room}/{name.rstrip('/')}" for name in re.findall(r"`(\w+\.py|\w+/)`", second))
@@ -92,4 +92,4 @@ def test_one_that_goes_up_is_found(tmp_path: Path, planted: dict[str, str], said
         (tmp_path / name).parent.mkdir(exist_ok=True)
         (tmp_path / name).write_text(text, encoding="utf-8")
     found = wrong(tmp_path, ["low", "high"])
-    assert len(found) == len(said) and all(line.startswith(start) for line, start in zip(found, said)), found
+    assert len(found) == len(said) and all(line.startswith(start) for line, start in zip(found, said, strict=True)), found

@@ -15,8 +15,9 @@ from pathlib import Path
 import pytest
 
 from kgdbrig.errors import SourceError
-from kgdbrig.kernels import apt, source
+from kgdbrig.kernels import source
 from kgdbrig.kernels.source import LaterPackage
+from kgdbrig.packages import apt
 
 SUITES = ("none", "later", "latest")
 
@@ -206,7 +207,7 @@ def test_the_first_suite_counts(mirror: Mirror) -> None:
 
 def test_no_such_package(mirror: Mirror, cache: Path) -> None:
     mirror.suite("later", ("linux-source-6.12", "6.12-1"))
-    with pytest.raises(SourceError, match="Debian has no linux-source-7.3, and no other linux-source-7"):
+    with pytest.raises(SourceError, match=r"Debian has no linux-source-7.3, and no other linux-source-7"):
         later().source("7.3", None)
     assert not list((cache / "src").iterdir())
 
@@ -281,5 +282,5 @@ def test_no_kernel_tree(tmp_path: Path, spoil: object, said: str) -> None:
 
 
 def test_an_unknown_version() -> None:
-    with pytest.raises(SourceError, match="5.10 is not supported; there are: 6.1, 6.12, 7.3"):
+    with pytest.raises(SourceError, match=r"5.10 is not supported; there are: 6.1, 6.12, 7.3"):
         source.find("5.10", None, None)

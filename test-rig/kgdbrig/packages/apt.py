@@ -167,6 +167,19 @@ class Archive:
         line.done(f"{found.stat().st_size / 1e6:.0f} MB")
         return found
 
+    def download_all(self, package: Package) -> list[Path]:
+        """The files of a package and of all that it depends on, verified, in a directory that goes with the Archive."""
+        line = Progress(f"fetching {package} from Debian {package.suite}, and what it needs", self._progress)
+        try:
+            self._run(package.suite, ["apt-get", "--quiet=2", "--yes", "--no-install-recommends", "--download-only",
+                                      "install", f"{package.name}={package.version}"], line, None)
+        except BaseException:
+            line.failed()
+            raise
+        found = sorted((self._root / package.suite / "cache/archives").glob("*.deb"))
+        line.done(f"{len(found)} packages, {sum(path.stat().st_size for path in found) / 1e6:.0f} MB")
+        return found
+
     def _configure(self, suite: str) -> None:
         root = self._root / suite
         for part in ("state/lists/partial", "cache/archives/partial", "log"):
@@ -205,7 +218,7 @@ class Archive:
                     if package is not None and directory is not None:
                         line.update(f"{_size(directory) * 100 // max(package.size, 1)} % of {package.size / 1e6:.0f} MB")
                     else:
-                        line.update("fetching the list")
+                        line.update("fetching")
             except BaseException:
                 with contextlib.suppress(ProcessLookupError):
                     os.killpg(process.pid, signal.SIGTERM)
