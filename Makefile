@@ -101,7 +101,7 @@ clean: ## remove what a run leaves in the checkout
 	@find . -path ./.git -prune -o -name __pycache__ -type d -exec rm -rf {} +
 	@rm -rf .pytest_cache test-rig/.mypy_cache
 
-clean-cache: ## remove built kernels, unpacked sources and objects from the cache
+clean-cache: ## remove built kernels, unpacked sources and objects from the cache, unless another rig uses it
 	@$(RIG) clean-cache
 
 RIG_SOURCE = $(if $(filter-out 0 n no,$(STOCK)),--stock) $(if $(SERIES),--series $(SERIES)) $(if $(KERNEL_SRC),--source '$(KERNEL_SRC)')

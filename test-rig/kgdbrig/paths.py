@@ -6,6 +6,7 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import os
+import shutil
 import sys
 import tempfile
 from collections.abc import Iterator
@@ -28,6 +29,14 @@ GUEST_USER = GUEST / "user"
 ORACLE = RIG / "oracle"
 GDBINIT = REPOSITORY / "gdbinit" / "kgdb-watch.gdb"
 
+#: All that the rig keeps in the cache: each a directory there.
+CACHED = ("bare", "busybox", "checks", "demo", "initramfs", "kernels", "locks", "obj", "oracle", "programs", "series", "src",
+          "tmp", "tree", "user")
+#: Beside them, the file that whoever uses the cache holds a lock on, shared.
+_IN_USE = "in-use"
+#: What this process holds of those, by the cache.
+_held: dict[Path, int] = {}
+
 
 def cache() -> Path:
     """The cache: $KGDB_RIG_CACHE, else kgdb-rig under the XDG cache directory."""
@@ -39,14 +48,60 @@ def cache() -> Path:
 
 
 def cache_dir(*parts: str) -> Path:
-    """A directory in the cache, created when it is not there."""
+    """A directory in the cache, created when it is not there; `parts` begin with one of CACHED.
+
+    Until this process ends, empty_cache() leaves the cache alone.
+    """
+    assert parts[0] in CACHED, f"CACHED does not name {parts[0]}: it would stay behind"
     path = cache().joinpath(*parts)
     try:
+        cache().mkdir(parents=True, exist_ok=True)
+        if cache() not in _held:
+            _held[cache()] = _lock(cache() / _IN_USE, fcntl.LOCK_SH)
         path.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise RigError(f"cannot create {path}: {error.strerror}; set KGDB_RIG_CACHE to a "
                        "directory that can be written") from error
     return path
+
+
+def empty_cache() -> None:
+    """Remove all that the rig keeps in the cache; RigError, and nothing removed, while another process uses it."""
+    if not cache().is_dir():
+        return
+    try:
+        handle = _lock(cache() / _IN_USE, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        raise RigError(f"{cache()} is in use by another rig: end it, or wait for its end, and try again") from None
+    try:
+        for part in CACHED:
+            path = cache() / part
+            if path.exists():
+                shutil.rmtree(path)
+        (cache() / _IN_USE).unlink()
+        # Another file may lie there, of somebody who chose the directory.
+        with contextlib.suppress(OSError):
+            cache().rmdir()
+    except OSError as error:
+        raise RigError(f"cannot empty {cache()}: {error}") from error
+    finally:
+        os.close(handle)
+
+
+def _lock(path: Path, how: int) -> int:
+    """Hold a lock on a file until the descriptor is closed; BlockingIOError, with LOCK_NB, if that cannot be now."""
+    while True:
+        handle = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
+        try:
+            fcntl.flock(handle, how)
+            # The one that was opened may have been removed before it was locked.
+            if path.exists() and os.stat(path).st_ino == os.fstat(handle).st_ino:
+                return handle
+        except BaseException:
+            os.close(handle)
+            raise
+        os.close(handle)
+        path.parent.mkdir(parents=True, exist_ok=True)
 
 
 def runtime_dir() -> Path:

@@ -165,13 +165,8 @@ def _test_fixes(options: argparse.Namespace) -> int:
 
 
 def _clean_cache(_options: argparse.Namespace) -> int:
-    import shutil
-
-    directory = paths.cache()
-    for part in ("src", "tree", "obj", "kernels", "initramfs", "user", "busybox", "tmp", "oracle", "demo", "series", "bare",
-                 "checks", "locks"):
-        shutil.rmtree(directory / part, ignore_errors=True)
-    print(f"rig: emptied {directory}", file=sys.stderr)
+    paths.empty_cache()
+    print(f"rig: emptied {paths.cache()}", file=sys.stderr)
     return 0
 
 

@@ -1,0 +1,68 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""The cache outside the checkout: emptied whole, but not while somebody uses it."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from kgdbrig import paths
+
+
+@pytest.fixture
+def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A cache with something in each of its directories."""
+    place = tmp_path / "cache"
+    for part in paths.CACHED:
+        (place / part / "deep").mkdir(parents=True)
+        (place / part / "deep" / "file").write_text("x")
+    monkeypatch.setenv("KGDB_RIG_CACHE", str(place))
+    return place
+
+
+def clean() -> subprocess.CompletedProcess[str]:
+    return subprocess.run([paths.RIG / "rig", "clean-cache"], text=True, capture_output=True, check=False)
+
+
+def test_nothing_is_left(cache: Path) -> None:
+    done = clean()
+    assert (done.returncode, done.stderr) == (0, f"rig: emptied {cache}\n")
+    assert not cache.exists()
+    # There is nothing to do the second time.
+    assert clean().returncode == 0
+
+
+def test_what_is_not_the_rig_s_stays(cache: Path) -> None:
+    (cache / "mine").write_text("y")
+    assert clean().returncode == 0
+    assert [path.name for path in cache.iterdir()] == ["mine"]
+
+
+def test_not_while_somebody_uses_it(cache: Path) -> None:
+    uses = "from kgdbrig import paths; print(paths.cache_dir('obj'), flush=True); input()"
+    user = subprocess.Popen(["/usr/bin/python3", "-c", uses],
+                            env=os.environ | {"PYTHONPATH": str(paths.RIG), "PYTHONDONTWRITEBYTECODE": "1"}, text=True,
+                            stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+    assert user.stdout is not None
+    assert user.stdout.readline().strip() == str(cache / "obj")
+    before = sorted(cache.rglob("*"))
+    done = clean()
+    assert done.returncode == 1
+    assert done.stderr.startswith(f"rig: {cache} is in use by another rig: end it, ")
+    assert sorted(cache.rglob("*")) == before
+    user.communicate("\n")
+    assert clean().returncode == 0
+    assert not cache.exists()
+
+
+def test_each_directory_is_listed() -> None:
+    """What is not would stay behind when the cache is emptied."""
+    with pytest.raises(AssertionError, match="CACHED does not name elsewhere"):
+        paths.cache_dir("elsewhere")
+    used = {name for path in paths.RIG.rglob("*.py") if path.name != Path(__file__).name
+            for name in re.findall(r'cache_dir\("([a-z-]+)"', path.read_text(encoding="utf-8"))}
+    assert used == set(paths.CACHED)
