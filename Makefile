@@ -28,7 +28,7 @@ named = $(if $(filter-out file,$(origin $(1))),$($(1)))
 SOURCE_PACKAGES = $(if $(KERNEL_SRC),,$(filter linux-source-6.%,$(addprefix linux-source-,$(or $(KVER),6.1 6.12))))
 
 .DEFAULT_GOAL := help
-.PHONY: help deps demo compare gdb console kernel test test-all test-host test-debug test-fixes soak endurance fuzz series check clean clean-cache
+.PHONY: help deps demo compare gdb console kernel test test-all test-host test-debug test-clients test-fixes soak endurance fuzz series check clean clean-cache
 
 help: ## list the targets
 	@echo 'Targets:'
@@ -69,12 +69,16 @@ test: deps ## run the tests, on every kernel unless KVER or ARCH name one; test-
 test-all: export KVER := $(call named,KVER)
 test-all: export ARCH := $(call named,ARCH)
 test-all: export TEST_ALL := 1
-test-all: deps ## as test, with what that leaves out: each instruction of a window, the fixes on every version, the debug kernels (K, JOBS)
+test-all: deps ## as test, with what that leaves out: each instruction of a window, the fixes on every version, the debug kernels, newer gdbs (K, JOBS)
 	@$(PYTEST) -n $(JOBS) --dist loadgroup test-rig/tests $(if $(K),-k '$(K)')
 
 test-debug: export KVER := $(call named,KVER)
 test-debug: deps ## run the tests that need kernels of their own: lockdep and KASAN, all mitigations, hibernation, our option off, parts left out (K)
 	@$(PYTEST) -n $(JOBS) test-rig/tests/debug $(if $(K),-k '$(K)')
+
+test-clients: export KVER := $(call named,KVER)
+test-clients: deps ## run gdb's sessions with the gdbs of later Debian suites, by its machine interface, and by its debugger adapter (K)
+	@$(PYTEST) -n $(JOBS) test-rig/tests/clients $(if $(K),-k '$(K)')
 
 test-host: deps ## run the tests that need no guest: packets and plans, under sanitizers
 	@$(PYTEST) test-rig/tests/host $(if $(K),-k '$(K)')

@@ -20,8 +20,11 @@ from typing import Any
 import pytest
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+# For what runs with other debuggers as well.
+sys.path.insert(0, str(Path(__file__).resolve().parent / "guest"))
 
 from kgdbrig import arches, paths
+from kgdbrig.clients.gdb import Debugger
 from kgdbrig.clients.target import Target
 from kgdbrig.judging import klog
 from kgdbrig.kernels import build, source
@@ -47,6 +50,9 @@ LONG = ("test_endurance.py", "test_series.py", "test_soak.py", "test_compare.py"
 BOCHS_TESTS, BOCHS_HITS = 58, 500
 #: The version whose kernel in Bochs has no code at all that makes up for QEMU; the others ask CPUID when they run.
 BOCHS_WITHOUT_QUIRKS = "7.3"
+
+#: What a test records that shows which debugger it ran with, by this name, for the end of the run.
+CLIENT = "client"
 
 _booted = pytest.StashKey[list[Target]]()
 _states = pytest.StashKey[Path]()
@@ -247,7 +253,8 @@ def states(request: pytest.FixtureRequest) -> Path:
     return request.config.stash[_states]
 
 
-def _machine(kernel: Kernel, states: Path, *, starts_cpus: bool = False, visits: Sequence[int] = (), **wanted: Any) -> Target:
+def _machine(kernel: Kernel, states: Path, debugger: Debugger, *, starts_cpus: bool = False, visits: Sequence[int] = (),
+             **wanted: Any) -> Target:
     """A Target that is not started yet; see boot().
 
     Where instructions are counted from a later time on than power-on, the one
@@ -256,11 +263,11 @@ def _machine(kernel: Kernel, states: Path, *, starts_cpus: bool = False, visits:
     wanted.setdefault("parallel", False)
     described = Description(kernel, **wanted)
     if described.machine == _BOCHS:
-        return Target(described)
+        return Target(described, debugger=debugger)
     starts = dataclasses.replace(described, counted=not described.parallel and
                                  qemu.starts_counted(kernel.version, described.smp))
     if described.kgdboc in ("early", "wait") or visits or described.disk_mb:
-        return Target(starts, visits=visits)
+        return Target(starts, visits=visits, debugger=debugger)
     goes_on = starts if starts_cpus else dataclasses.replace(described, counted=not described.parallel)
     if goes_on.counted != starts.counted:
         append = f"{described.append} {qemu.COUNTED_TSC}"
@@ -274,11 +281,17 @@ def _machine(kernel: Kernel, states: Path, *, starts_cpus: bool = False, visits:
                 # Once for all tests.
                 it.await_random_numbers(120)
                 it.machine.save(state)
-    return Target(dataclasses.replace(goes_on, state=state))
+    return Target(dataclasses.replace(goes_on, state=state), debugger=debugger)
 
 
 @pytest.fixture
-def boot(request: pytest.FixtureRequest, kernel: Kernel, states: Path) -> Iterator[Boot]:
+def debugger() -> Debugger:
+    """The gdb of the tests: the machine's; a module can have another one."""
+    return Debugger()
+
+
+@pytest.fixture
+def boot(request: pytest.FixtureRequest, kernel: Kernel, states: Path, debugger: Debugger) -> Iterator[Boot]:
     """boot(smp=..., oracle=..., kernel=...) gives a Target that ends with the test.
 
     Its CPUs take turns, unless parallel=True: for tests of what happens at the same instant.
@@ -293,7 +306,7 @@ def boot(request: pytest.FixtureRequest, kernel: Kernel, states: Path) -> Iterat
         def start(*, kernel: Kernel = kernel, **arguments: Any) -> Target:
             if arguments.get("machine") == _BOCHS:
                 kernel = request.getfixturevalue("bochs_kernel")
-            target = _machine(kernel, states, **arguments)
+            target = _machine(kernel, states, debugger, **arguments)
             targets.append(target)
             return stack.enter_context(target)
         yield start
@@ -369,16 +382,19 @@ def bochs(request: pytest.FixtureRequest, shared_bochs: SharedBochs) -> Iterator
     request.node.user_properties.append((_BOCHS, (str(target.kernel.version), hits)))
 
 
-def _in_bochs(config: pytest.Config) -> dict[str, list[int]]:
-    """By kernel version, how many hits each test had that passed in Bochs."""
+def _recorded(config: pytest.Config, wanted: str) -> Iterator[Any]:
+    """What tests have recorded by that name."""
     reporter = config.pluginmanager.getplugin("terminalreporter")
-    found: dict[str, list[int]] = {}
     for report in itertools.chain(*reporter.stats.values()) if reporter else ():
         if getattr(report, "when", "") == "teardown":
-            for name, value in report.user_properties:
-                if name == _BOCHS:
-                    version, hits = value
-                    found.setdefault(version, []).append(hits)
+            yield from (value for name, value in report.user_properties if name == wanted)
+
+
+def _in_bochs(config: pytest.Config) -> dict[str, list[int]]:
+    """By kernel version, how many hits each test had that passed in Bochs."""
+    found: dict[str, list[int]] = {}
+    for version, hits in _recorded(config, _BOCHS):
+        found.setdefault(version, []).append(hits)
     return found
 
 
@@ -406,6 +422,8 @@ def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> Non
         terminalreporter.write_line(f"Linux {version} in Bochs: {len(hits)} tests with {sum(hits)} hits passed")
     for text in _too_few_in_bochs(config):
         terminalreporter.write_line(f"too few: {text}", red=True)
+    for client in sorted({*_recorded(config, CLIENT)}):
+        terminalreporter.write_line(f"with {client}")
 
 
 @pytest.hookimpl(hookwrapper=True)

@@ -6,16 +6,19 @@ from __future__ import annotations
 import os
 import re
 import signal
+import subprocess
+from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
+from typing import TextIO
 
 import pexpect  # type: ignore[import]
 
 from kgdbrig import paths
 from kgdbrig.errors import MissingDependency, RigError, RigTimeout
+from kgdbrig.packages import later
 from kgdbrig.wait import TAIL_LINES, Transcript
 
-PROGRAM = "gdb-multiarch"
 PROMPT = "(kgdb-rig) "
 #: gdb reads vmlinux's symbols, hundreds of megabytes with debug information.
 _START_SECONDS = 120.0
@@ -25,32 +28,62 @@ _EARLY_SETTINGS = ("set pagination off", "set confirm off", "set width 0", "set 
                    "set debuginfod enabled off", "set editing off", "set history save off")
 
 
+@dataclass(frozen=True)
+class Debugger:
+    """A gdb: how it is started, in what environment, and what its index of symbols is kept as."""
+
+    command: tuple[str, ...] = ("gdb-multiarch",)
+    environment: tuple[tuple[str, str], ...] = ()
+    index: str = "gdb-index"
+
+    def version(self) -> str:
+        """The first line that it says of itself."""
+        return self.run("--version").partition("\n")[0]
+
+    def run(self, *arguments: str) -> str:
+        """What it says to arguments with which it ends by itself."""
+        try:
+            return subprocess.run([*self.command, *arguments], env=os.environ | dict(self.environment), capture_output=True,
+                                  text=True, check=False).stdout
+        except FileNotFoundError as error:
+            raise MissingDependency(self.command[0]) from error
+
+
+def of_suite(suite: str, progress: TextIO | None) -> Debugger:
+    """The gdb-multiarch of a later Debian suite, with its own Python."""
+    found = later.find("gdb-multiarch", suite, progress)
+    return Debugger((*found.command("usr/bin/gdb-multiarch"), "--data-directory", str(found.root / "usr/share/gdb")),
+                    (("PYTHONHOME", str(found.root / "usr")), ("PYTHONDONTWRITEBYTECODE", "1")), f"gdb-index-{suite}")
+
+
 class GdbError(RigError):
     """gdb ended, or did not do what it was told."""
 
 
 class Gdb:
-    """gdb-multiarch at its prompt, with gdbinit/kgdb-watch.gdb and the symbols of `vmlinux`.
+    """gdb at its prompt, with gdbinit/kgdb-watch.gdb and the symbols of `vmlinux`.
 
-    A context manager.  All timeouts are in seconds; errors show gdb's last
+    It is the machine's, or another `debugger`.  A context manager.  All timeouts are in seconds; errors show gdb's last
     lines.  `log` gets all that gdb prints.
     """
 
-    def __init__(self, vmlinux: Path, *, log: Path | None = None) -> None:
+    def __init__(self, vmlinux: Path, *, log: Path | None = None, debugger: Debugger | None = None) -> None:
         self._transcript = Transcript(log)
-        arguments = ["-nx", "-q"]
+        debugger = debugger or Debugger()
+        arguments = [*debugger.command[1:], "-nx", "-q"]
         # gdb makes an index of the symbols, which takes it a second, and finds it again by the build's id.
-        index = (f"set index-cache directory {vmlinux.parent / 'gdb-index'}", "set index-cache enabled on")
+        index = (f"set index-cache directory {vmlinux.parent / debugger.index}", "set index-cache enabled on")
         for setting in (*_EARLY_SETTINGS, *index, f"add-auto-load-safe-path {vmlinux.parent}"):
             arguments += ["-iex", setting]
         arguments += ["-ex", f"set prompt {PROMPT}"]
         environment = {name: value for name, value in os.environ.items()
                        if name not in ("GDBHISTFILE", "COLUMNS", "LINES")}
         try:
-            self._gdb = pexpect.spawn(PROGRAM, arguments, encoding="utf-8", codec_errors="replace", echo=False,
-                                      dimensions=(64, 4096), env=environment | {"TERM": "dumb", "LC_ALL": "C.UTF-8"})
+            self._gdb = pexpect.spawn(debugger.command[0], arguments, encoding="utf-8", codec_errors="replace", echo=False,
+                                      dimensions=(64, 4096), env=environment | dict(debugger.environment) |
+                                      {"TERM": "dumb", "LC_ALL": "C.UTF-8"})
         except pexpect.ExceptionPexpect as error:
-            raise MissingDependency(PROGRAM) from error
+            raise MissingDependency(debugger.command[0]) from error
         self._gdb.logfile_read = self._transcript
         self._gdb.delaybeforesend = None
         try:

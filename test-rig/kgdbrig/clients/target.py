@@ -11,7 +11,7 @@ from types import TracebackType
 
 from kgdbrig import arches
 from kgdbrig.clients.console import BREAK_IN, Console
-from kgdbrig.clients.gdb import Gdb
+from kgdbrig.clients.gdb import Debugger, Gdb
 from kgdbrig.clients.kdb import Kdb
 from kgdbrig.clients.rsp import Rsp
 from kgdbrig.clients.trigger import Trigger
@@ -43,15 +43,17 @@ class Target:
     stop; booted() is for the rest of its way.
 
     The oracle counts the executions of the instructions at `visits` from
-    power-on.  What it starts (gdb, a raw client, an oracle client) ends with it.  report()
-    has the last lines of all of them, for whoever finds that something is wrong.
+    power-on.  Its gdb is the machine's, or another `debugger`.  What it starts
+    (gdb, a raw client, an oracle client) ends with it.  report() has the last
+    lines of all of them, for whoever finds that something is wrong.
     """
 
-    def __init__(self, described: Description, *, visits: Sequence[int] = ()) -> None:
+    def __init__(self, described: Description, *, visits: Sequence[int] = (), debugger: Debugger | None = None) -> None:
         self.kernel = described.kernel
         self.smp = described.smp
         self.machine = kinds.make(described)
         self._visits = visits
+        self._debugger = debugger
         self._stack = contextlib.ExitStack()
         self._clients = contextlib.ExitStack()
         self._gdbs: list[Gdb] = []
@@ -264,7 +266,7 @@ class Target:
         self._clients = contextlib.ExitStack()
 
     def _new_gdb(self) -> Gdb:
-        gdb = self._clients.enter_context(Gdb(self.kernel.vmlinux))
+        gdb = self._clients.enter_context(Gdb(self.kernel.vmlinux, debugger=self._debugger))
         self._gdbs.append(gdb)
         return gdb
 

@@ -19,8 +19,7 @@ from pathlib import Path
 from typing import TextIO
 
 from kgdbrig import arches, paths
-from kgdbrig.clients import gdb
-from kgdbrig.clients.gdb import Gdb
+from kgdbrig.clients.gdb import Debugger, Gdb
 from kgdbrig.clients.target import Target
 from kgdbrig.errors import MissingDependency, RigError, RigTimeout
 from kgdbrig.judging import klog
@@ -247,8 +246,8 @@ class _Session:
 
 def _versions(kernel: Kernel) -> str:
     kind = "stock, without our patches" if kernel.stock else "with our patches"
-    programs = ", ".join(_version_of(program) for program in (gdb.PROGRAM, arches.find(kernel.arch).qemu))
-    return f"Linux {kernel.release} {kernel.arch} ({kernel.source}, {kind}), {programs}"
+    return f"Linux {kernel.release} {kernel.arch} ({kernel.source}, {kind}), {Debugger().version()}, " + \
+        _version_of(arches.find(kernel.arch).qemu)
 
 
 def _version_of(program: str) -> str:
