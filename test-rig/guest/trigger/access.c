@@ -7,6 +7,7 @@
  * there but the one that context=irqsoff asks for: a debugger may stop the
  * machine at any of them.
  */
+#include <linux/atomic.h>
 #include <linux/compiler.h>
 #include <linux/log2.h>
 #include <linux/types.h>
@@ -181,12 +182,27 @@ static const trigger_fn trigger_fns[OP_RANDOM][4] = {
 #endif
 };
 
-/* Make one access to the buffer. In any context. */
-void trigger_access(const struct trigger_access *access)
+u8 kgdb_trigger_buffer[BUFFER_SIZE] __aligned(BUFFER_SIZE);
+
+static atomic_long_t trigger_count = ATOMIC_LONG_INIT(0);
+
+/* Make one access to the buffer. A function of its own, for backtraces. */
+static noinline void trigger_access(const struct trigger_access *access)
 {
 	trigger_fn fn = trigger_fns[access->op][ilog2(access->size)];
 
 	fn(&kgdb_trigger_buffer[access->offset], access->value);
 	/* No tail call: a backtrace is to show who called. */
 	barrier();
+}
+
+void trigger_perform(struct trigger_request *request)
+{
+	trigger_access(&request->access);
+	atomic_long_inc(&trigger_count);
+}
+
+long trigger_performed(void)
+{
+	return atomic_long_read(&trigger_count);
 }

@@ -29,40 +29,19 @@
  * raise		raise #DB with any DR6: raise.c
  * patched	text that the kernel patches, and what else traps: patched.c
  *
- * A refused line is EINVAL, and the kernel log has the reason.
+ * A refused line is EINVAL, and the kernel log has the reason: line.c.
+ *
+ * This file sets the others up; none of them uses another one in a circle.
  */
 #define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
 
-#include <linux/ctype.h>
 #include <linux/debugfs.h>
 #include <linux/err.h>
 #include <linux/module.h>
-#include <linux/uaccess.h>
 
 #include "trigger.h"
 
-u8 kgdb_trigger_buffer[BUFFER_SIZE] __aligned(BUFFER_SIZE);
-
 static struct dentry *trigger_directory;
-
-int trigger_get_line(char *line, const char __user *buffer, size_t length)
-{
-	size_t i, end = length;
-
-	if (length > LINE_MAX_LENGTH)
-		return trigger_refuse("the line is longer than %d bytes", LINE_MAX_LENGTH);
-	if (copy_from_user(line, buffer, length))
-		return -EFAULT;
-	if (end && line[end - 1] == '\n')
-		end--;
-	line[end] = '\0';
-	for (i = 0; i < end; i++) {
-		if (!isascii(line[i]) || !isprint(line[i]))
-			return trigger_refuse("byte %zu of the line is not a printable character",
-					      i);
-	}
-	return 0;
-}
 
 /*
  * Neither __init nor __exit: lx-symbols does not tell gdb where those sections

@@ -61,7 +61,6 @@
  */
 #define pr_fmt(fmt) KBUILD_MODNAME ": run: " fmt
 
-#include <linux/atomic.h>
 #include <linux/bits.h>
 #include <linux/completion.h>
 #include <linux/cpu.h>
@@ -91,8 +90,6 @@
  */
 static u8 trigger_expected[BUFFER_SIZE];
 
-static atomic_long_t trigger_count = ATOMIC_LONG_INIT(0);
-
 static const char * const trigger_op_names[] = {
 	[OP_READ] = "read",
 	[OP_WRITE] = "write",
@@ -100,12 +97,6 @@ static const char * const trigger_op_names[] = {
 	[OP_PROBED] = "probed",
 	[OP_RANDOM] = "random",
 };
-
-void trigger_perform(struct trigger_request *request)
-{
-	trigger_access(&request->access);
-	atomic_long_inc(&trigger_count);
-}
 
 /* What the module expects at @offset, as a number of @size bytes. */
 static u64 trigger_expected_get(unsigned int offset, unsigned int size)
@@ -470,7 +461,7 @@ DEFINE_SHOW_ATTRIBUTE(address);
 
 static int count_show(struct seq_file *file, void *unused)
 {
-	seq_printf(file, "%ld\n", atomic_long_read(&trigger_count));
+	seq_printf(file, "%ld\n", trigger_performed());
 	return 0;
 }
 DEFINE_SHOW_ATTRIBUTE(count);

@@ -75,10 +75,10 @@ struct trigger_context {
 	int (*perform)(struct trigger_request *request);
 };
 
-/* main.c: exactly one page, so it has no neighbours. */
+/* access.c: exactly one page, so it has no neighbours. */
 extern u8 kgdb_trigger_buffer[BUFFER_SIZE];
 
-/* main.c: a line of printable characters from user space, its newline cut off. */
+/* line.c: a line of printable characters from user space, its newline cut off. */
 int trigger_get_line(char *line, const char __user *buffer, size_t length);
 
 /* Linux 6.1 has it for files without a write() only. */
@@ -106,13 +106,14 @@ static const struct file_operations name##_fops = {				\
 	-EINVAL;					\
 })
 
-/* run.c: performs the access of @request, here and now. In any context. */
+/* access.c: performs the access of @request, here and now. In any context. */
 void trigger_perform(struct trigger_request *request);
-void trigger_run_files(struct dentry *directory);
-
-/* access.c */
-void trigger_access(const struct trigger_access *access);
+/* How many that was so far. */
+long trigger_performed(void);
 bool trigger_has_rmw(void);
+
+/* run.c */
+void trigger_run_files(struct dentry *directory);
 
 /* context.c: NULL for a name that there is no context of on this machine. */
 const struct trigger_context *trigger_context_find(const char *name);

@@ -93,3 +93,16 @@ def test_one_that_goes_up_is_found(tmp_path: Path, planted: dict[str, str], said
         (tmp_path / name).write_text(text, encoding="utf-8")
     found = wrong(tmp_path, ["low", "high"])
     assert len(found) == len(said) and all(line.startswith(start) for line, start in zip(found, said, strict=True)), found
+
+
+def test_the_trigger_s_files_use_each_other_in_no_circle() -> None:
+    """What a file of the guest's module defines for the others, and who names it."""
+    texts = {path.name: re.sub(r"/\*.*?\*/", "", path.read_text(encoding="utf-8"), flags=re.DOTALL)
+             for path in paths.TRIGGER.glob("*.c")}
+    definition = re.compile(r"^(?!static)[a-z][\w \t*]*?\b((?:kgdb_)?trigger_\w+)[\[(][^;]*?(?:\n\{|;$)", re.MULTILINE)
+    defined = {symbol: name for name, text in texts.items() for symbol in definition.findall(text)}
+    assert (defined["trigger_get_line"], defined["trigger_perform"]) == ("line.c", "access.c")
+    graph = {name: {defined[symbol] for symbol in re.findall(r"\b(?:kgdb_)?trigger_\w+", text) if symbol in defined} - {name}
+             for name, text in texts.items()}
+    assert graph["run.c"] == {"access.c", "context.c", "line.c"}
+    graphlib.TopologicalSorter(graph).prepare()
