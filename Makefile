@@ -45,8 +45,8 @@ help: ## list the targets
 deps: ## install what everything below needs (Debian 12; apt-get, through sudo when not root)
 	@test-rig/install-deps.sh $(SOURCE_PACKAGES)
 
-demo: deps ## build a kernel, boot it, and watch gdb stop on the store that changed a variable
-	@$(RIG) demo --kernel $(KVER) --arch $(ARCH)
+demo: deps ## build a kernel, boot it, and watch gdb stop on the store that changed a variable (KERNEL_SRC)
+	@$(RIG) demo --kernel $(KVER) --arch $(ARCH) $(if $(KERNEL_SRC),--source '$(KERNEL_SRC)')
 
 compare: deps ## the same scenarios on the stock and the patched kernel, in a table (KVER)
 	@$(RIG) compare --kernel $(KVER) --arch $(ARCH)

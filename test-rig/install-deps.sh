@@ -34,7 +34,6 @@ packages="
 	libclang-rt-14-dev
 	libelf-dev
 	libssl-dev
-	linux-source-6.12
 	lz4
 	mtools
 	mypy
@@ -82,10 +81,10 @@ if [ "$(id -u)" -ne 0 ]; then
 	as_root=sudo
 fi
 
-# sudo drops the environment, so env hands it over.  The lock is waited for:
-# a fresh machine may well be running its own apt-get just now.
+# sudo drops the environment, so env hands it over: a proxy, too.  The lock is
+# waited for: a fresh machine may well be running its own apt-get just now.
 apt() {
-	$as_root env DEBIAN_FRONTEND=noninteractive apt-get -y -q \
+	$as_root env $(env | grep -iE '^(https?|ftp|no)_proxy=[^[:space:]]*$') DEBIAN_FRONTEND=noninteractive apt-get -y -q \
 		-o DPkg::Lock::Timeout=300 -o Acquire::Retries=3 -o Dpkg::Use-Pty=0 "$@" </dev/null >&2
 }
 

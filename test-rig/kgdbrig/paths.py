@@ -65,6 +65,15 @@ def cache_dir(*parts: str) -> Path:
     return path
 
 
+def need_room(megabytes: int, what: str) -> None:
+    """RigError unless there is as much room in the cache as `what` needs."""
+    cache().mkdir(parents=True, exist_ok=True)
+    free = shutil.disk_usage(cache()).free // 1_000_000
+    if free < megabytes:
+        raise RigError(f"{what} needs {megabytes} MB in {cache()}, and {free} MB are free: make room, or set KGDB_RIG_CACHE to a "
+                       "directory elsewhere")
+
+
 def empty_cache() -> None:
     """Remove all that the rig keeps in the cache; RigError, and nothing removed, while another process uses it."""
     if not cache().is_dir():

@@ -102,7 +102,7 @@ def _gdb(options: argparse.Namespace) -> int:
 def _demo(options: argparse.Namespace) -> int:
     from kgdbrig.commands.demo import run
 
-    return run(options.kernel, options.arch, stock=options.stock)
+    return run(options.kernel, options.arch, stock=options.stock, kernel_src=options.source)
 
 
 def _compare(options: argparse.Namespace) -> int:
@@ -181,14 +181,15 @@ def _parser() -> argparse.ArgumentParser:
     kernel.add_argument("--arch", default=DEFAULT_ARCH, choices=list(arches.ARCHES),
                         help=f"architecture: {', '.join(arches.ARCHES)} (default {DEFAULT_ARCH})")
 
-    build = argparse.ArgumentParser(add_help=False, parents=[kernel])
+    own = argparse.ArgumentParser(add_help=False)
+    own.add_argument("--source", metavar="PATH", type=Path,
+                     default=Path(os.environ["KERNEL_SRC"]) if os.environ.get("KERNEL_SRC") else None,
+                     help="a kernel tree of your own, which is only read (default $KERNEL_SRC, else Debian's source)")
+    build = argparse.ArgumentParser(add_help=False, parents=[kernel, own])
     overlaid = build.add_mutually_exclusive_group()
     overlaid.add_argument("--stock", action="store_true", help="the same source and configuration without our patches")
     overlaid.add_argument("--series", metavar="PART", choices=PARTS, default=PARTS[-1],
                           help=f"only the series up to and including a part: {', '.join(PARTS)} (default: all of it)")
-    build.add_argument("--source", metavar="PATH", type=Path,
-                       default=Path(os.environ["KERNEL_SRC"]) if os.environ.get("KERNEL_SRC") else None,
-                       help="a kernel tree of your own, which is only read (default $KERNEL_SRC, else Debian's source)")
     build.add_argument("--config", metavar="NAME", default="default",
                        help="add the configuration fragment test-rig/configs/NAME.config")
 
@@ -216,7 +217,7 @@ def _parser() -> argparse.ArgumentParser:
     command.set_defaults(run=_kernel)
     command = commands.add_parser("gdb", parents=[machine], help="boot a kernel and start gdb on it")
     command.set_defaults(run=_gdb)
-    command = commands.add_parser("demo", parents=[kernel], help="play a session with watchpoints")
+    command = commands.add_parser("demo", parents=[kernel, own], help="play a session with watchpoints")
     command.add_argument("--stock", action="store_true", help="on a kernel without our patches, where it fails")
     command.set_defaults(run=_demo)
     command = commands.add_parser("compare", parents=[kernel],

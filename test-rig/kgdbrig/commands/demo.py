@@ -48,12 +48,12 @@ class _Unexpected(RigError):
     """gdb or the target said something else than it should have."""
 
 
-def run(version: str, arch: str, *, stock: bool = False) -> int:
+def run(version: str, arch: str, *, stock: bool = False, kernel_src: Path | None = None) -> int:
     """Build if need be, boot, and play the session on standard output; 0, or DemoError.
 
     On a stock kernel, without our patches, it ends in DemoError at the first watchpoint.
     """
-    kernel = build.build(version, arch, stock=stock)
+    kernel = build.build(version, arch, stock=stock, kernel_src=kernel_src)
     directory = _log_directory()
     with (directory / "session.txt").open("w", encoding="utf-8") as transcript:
         session = _Session(kernel, directory, transcript)

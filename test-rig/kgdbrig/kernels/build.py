@@ -41,6 +41,8 @@ _KEPT = 8
 #: As many of those that lack a fix, of which each test wants another one.
 _KEPT_WITHOUT = 32
 _TAIL_LINES = 30
+#: What a build from nothing takes, in megabytes, with lockdep and KASAN too, and some more.
+_BUILT_MB = 1_700
 #: The finished kernels that this process uses: their directories, open and locked.
 _in_use: dict[Path, int] = {}
 #: What would make two builds of the same input differ.
@@ -242,10 +244,12 @@ def _make(recipe: _Recipe, key: str, directory: Path, progress: TextIO | None) -
 
 
 def _compile(recipe: _Recipe, key: str, tree: Path, objects: Path, directory: Path, progress: TextIO | None) -> None:
+    what = " ".join(["Linux", recipe.version, recipe.arch.name, *recipe.variant.split("-")[1:]])
+    if not (objects / "vmlinux").exists():
+        paths.need_room(_BUILT_MB, f"building {what}")
     kbuild = Kbuild(recipe.arch.make_arch, recipe.source, tree, objects)
     kbuild.configure(recipe.fragments, progress)
-    kbuild.compile(recipe.arch, " ".join(["Linux", recipe.version, recipe.arch.name, *recipe.variant.split("-")[1:]]),
-                   progress)
+    kbuild.compile(recipe.arch, what, progress)
     release = (objects / "include/config/kernel.release").read_text(encoding="utf-8").strip()
     trigger = objects.with_name(f"{objects.name}.trigger")  # a path that stays: it is in the debugging information
     shutil.rmtree(trigger, ignore_errors=True)

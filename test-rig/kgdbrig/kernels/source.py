@@ -60,6 +60,10 @@ class Source:
         return self.cached and self.version == self.linux
 
 
+#: What a tree takes, in megabytes, and some more.
+_UNPACKED_MB = 2_200
+
+
 class Origin(Protocol):
     """Where a version's source comes from."""
 
@@ -271,6 +275,7 @@ def _user_tree(kernel_src: Path, progress: TextIO | None) -> Source:
 
 def _unpack(archive: Path, directory: Path, progress: TextIO | None) -> None:
     """Unpack `archive` as `directory`, completely or not at all."""
+    paths.need_room(_UNPACKED_MB, f"unpacking {archive.name}")
     total = archive.stat().st_size
     line = Progress(f"unpacking {archive.name}", progress)
     temporary = Path(tempfile.mkdtemp(prefix=".unpack-", dir=directory.parent))

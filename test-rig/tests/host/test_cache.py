@@ -11,6 +11,8 @@ from pathlib import Path
 import pytest
 
 from kgdbrig import paths
+from kgdbrig.errors import RigError
+from kgdbrig.kernels import source
 
 
 @pytest.fixture
@@ -66,3 +68,15 @@ def test_each_directory_is_listed() -> None:
     used = {name for path in paths.RIG.rglob("*.py") if path.name != Path(__file__).name
             for name in re.findall(r'cache_dir\("([a-z-]+)"', path.read_text(encoding="utf-8"))}
     assert used == set(paths.CACHED)
+
+
+def test_too_little_room_is_said_before(cache: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(RigError, match=rf"^building Linux needs 1000000000 MB in {cache}, and \d+ MB are free: make room, or "):
+        paths.need_room(10**9, "building Linux")
+    paths.need_room(0, "nothing")
+    monkeypatch.setattr(source, "_UNPACKED_MB", 10**9)
+    archive = tmp_path / "linux.tar.xz"
+    archive.write_bytes(b"")
+    with pytest.raises(RigError, match=r"^unpacking linux\.tar\.xz needs "):
+        source._unpack(archive, tmp_path / "tree", None)
+    assert not (tmp_path / "tree").exists()
