@@ -177,6 +177,13 @@ class Tap:
                 if not self._changed.wait(deadline.left()) and deadline.passed():
                     raise RigTimeout(awaited, timeout, self.tail())
 
+    def cut(self) -> None:
+        """Cut the client off, as a line that is pulled out: it gets nothing more, and the target nothing of it."""
+        with self._changed:
+            if self._client is not None:
+                with contextlib.suppress(OSError):
+                    self._client.shutdown(socket.SHUT_RDWR)
+
     @contextlib.contextmanager
     def expecting_client(self, timeout: float = 10) -> Iterator[None]:
         """At the end of the block, which connects a client, wait until that gets what the target says.

@@ -1,0 +1,192 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""A debugger whose line is cut at any moment: the next one finds the machine, and each slot is free or what it set.
+
+A session has packets of each type. In one round after another it is cut within
+one of them, before the stub's "+" to it, before the client's "+" to the answer,
+while the machine runs, or at a hit.
+"""
+
+from __future__ import annotations
+
+import collections
+import re
+from random import Random
+
+from conftest import Boot, Stride
+from drive import prepare
+from kgdbrig.clients.console import BREAK_IN
+from kgdbrig.clients.rsp import Rsp, RspError
+from kgdbrig.clients.target import Target
+from kgdbrig.line.tap import FROM_GDB, FROM_KGDB
+from kgdbrig.line.wire import Kind
+
+SEED = 1
+ROUNDS = 1000
+#: Of each type of packet, and in each phase, so many where all rounds are made.
+EACH = 50
+CPUS = 2
+
+WITHIN, BEFORE_ITS_ACK, BEFORE_OUR_ACK, RUNNING, AT_A_HIT = PHASES = (
+    "within a packet", "before the + to it", "before the + to the answer", "running", "at a hit")
+#: Where watchpoints are, in the trigger's buffer: of the session, and of the next debugger.
+MINE, NEXT = 0, 256
+
+
+def packets(base: int) -> tuple[list[str], list[str]]:
+    """What the session says before it lets the machine run, and at the hit."""
+    return (["qSupported:swbreak+;hwbreak+", "?", "Hg0", "qfThreadInfo", "qsThreadInfo", "qC", "g", f"m{base:x},10", "p10",
+             f"Z2,{base + MINE:x},4", f"Z3,{base + 64:x},4", f"Z4,{base + 128:x},8", f"z3,{base + 64:x},4", "s"],
+            ["g", f"z2,{base + MINE:x},4", f"z4,{base + 128:x},8", f"Z2,{base + MINE:x},4"])
+
+
+def kind(payload: str) -> str:
+    """The type of a packet."""
+    found = re.match(r"q\w+|[Zz]\d|\?|\w", payload)
+    assert found, payload
+    return found[0]
+
+
+class Cut:
+    """What the tap does to the line: cuts the client off at the `at`th packet of its, in a phase."""
+
+    def __init__(self, target: Target, at: int, phase: str, rng: Random) -> None:
+        self._target = target
+        self._at = at
+        self._phase = phase
+        self._rng = rng
+        self._seen = 0
+        self._answered = False
+        #: Whether the line is cut, and where in the tap's record.
+        self.done = False
+        self.mark = 0
+        #: Whether it was told to let it go, which it does when its answer to that is acknowledged.
+        self.leaving = False
+        #: Whether the stub has something to say that nobody hears.
+        self.due = False
+        #: Whether the stub was told to let the machine run, and has not said since that it stopped.
+        self.running = False
+
+    def __call__(self, direction: str, raw: bytes) -> bytes:
+        packet = raw.startswith(b"$")
+        if direction != FROM_GDB:
+            self._answered |= packet
+            self.running &= not raw.startswith(b"$T")
+            return raw
+        if self.done:
+            return b""
+        if packet:
+            self._seen += 1
+            self._answered = False
+        if self._seen == self._at and packet and self._phase == WITHIN:
+            return self._cut(raw[:self._rng.randrange(1, len(raw))])
+        if packet:
+            self.running |= raw.startswith(b"$c#")
+            self.leaving = raw.startswith(b"$D#")
+        if self._seen == self._at and packet and self._phase == BEFORE_ITS_ACK:
+            self.due = not raw.startswith(b"$c#")
+            return self._cut(raw)
+        if self._seen == self._at and self._answered and not packet and self._phase == BEFORE_OUR_ACK:
+            return self._cut(b"")
+        return raw
+
+    def _cut(self, passed: bytes) -> bytes:
+        self.done = True
+        self.mark = self._target.tap.mark()
+        self._target.tap.cut()
+        return passed
+
+
+def play(target: Target, rsp: Rsp, phase: str, at: int) -> None:
+    """The session; RspError where the line is cut."""
+    before, at_hit = packets(target.trigger.address())
+    for payload in before:
+        rsp.request(payload)
+    rsp.send("c")
+    target.back()
+    if phase == RUNNING:
+        raise RspError("cut off")
+    target.trigger.start("write", size=4, offset=MINE, value=1)
+    assert rsp.wait_stop().reason == "watch"
+    if phase == AT_A_HIT:
+        raise RspError("cut off")
+    for payload in at_hit:
+        rsp.request(payload)
+    rsp.send("c")
+    target.trigger.finish()
+    target.console.start(BREAK_IN)
+    rsp.wait_stop()
+    assert rsp.request("D") == "OK"
+    if phase == BEFORE_OUR_ACK and at == len((*before, "c", *at_hit, "c", "D")):
+        raise RspError("cut off")
+    target.back()
+
+
+def next_debugger(target: Target, cut: Cut, sets: bool) -> None:
+    """The machine is there for the next one, which has it go on: with nothing armed, or first with just what it `sets`."""
+    target.tap.wait_client_gone()
+    target.tap.fault = None
+    if cut.due:
+        # The protocol numbers nothing: an answer that comes late, the next one would take for its own.
+        target.tap.wait_packet(lambda packet: packet.direction == FROM_KGDB and packet.kind is Kind.PACKET, since=cut.mark)
+    if cut.leaving:
+        with Rsp(target.line):  # its first word is a "+"
+            target.back()
+        target.tap.wait_client_gone()
+    if cut.running and target.console.busy:
+        target.back()
+    if not target.console.busy:
+        target.break_in()
+    with Rsp(target.line) as rsp:
+        rsp.synchronize()
+        if sets:
+            rsp.request("?")
+            where = target.trigger.address(NEXT)
+            assert rsp.request(f"Z2,{where:x},4") == "OK"
+            rsp.send("c")
+            target.back()
+            target.expect_armed(1)
+            for registers in target.machine.debug_registers():
+                slot = next(number for number in range(4) if registers["DR7"] >> 2 * number & 3)
+                assert registers[f"DR{slot}"] == where
+            target.console.start(BREAK_IN)
+            assert rsp.wait_stop().reason is None
+        assert rsp.request("D") == "OK"
+    target.back()
+    target.expect_armed(0)
+
+
+def test_at_any_moment(boot: Boot, stride: Stride) -> None:
+    target = boot(smp=CPUS)
+    prepare(target)
+    before, at_hit = packets(target.trigger.address())
+    # As the session sends them; it continues twice, and detaches at the end.
+    sent = [kind(payload) for payload in (*before, "c", *at_hit, "c", "D")]
+    kinds = [*dict.fromkeys(sent)]
+    done: collections.Counter[str] = collections.Counter()
+    for number in stride(ROUNDS):
+        rng = Random(f"{SEED} {number}")
+        turn, what = divmod(number, len(kinds) + 2)
+        if what < len(kinds):
+            phase = PHASES[turn % 3]
+            at = 1 + rng.choice([place for place, name in enumerate(sent) if name == kinds[what]])
+            if phase == BEFORE_OUR_ACK and sent[at - 1] == "c":
+                phase = WITHIN  # its answer is the stop that comes some time
+            done[kinds[what]] += 1
+        else:
+            phase, at = (RUNNING, AT_A_HIT)[what - len(kinds)], 0
+        done[phase] += 1
+        print(f"round {number}: {phase}, packet {at} ({sent[at - 1] if at else ''})")
+        target.break_in()
+        cut = Cut(target, at, phase, rng)
+        with Rsp(target.line) as rsp:
+            target.tap.fault = cut
+            try:
+                play(target, rsp, phase, at)
+            except RspError:
+                assert cut.done or phase in (RUNNING, AT_A_HIT) or (phase == BEFORE_OUR_ACK and sent[at - 1] == "D")
+            else:
+                raise AssertionError("the line was not cut")
+        next_debugger(target, cut, sets=rng.random() < 0.5)
+    print("\n".join(f"{name}: {count}" for name, count in sorted(done.items())))
+    if len(stride(ROUNDS)) == ROUNDS:
+        assert all(done[name] >= EACH for name in (*kinds, *PHASES)), done
