@@ -21,6 +21,7 @@ from kgdbrig.line.tap import FROM_GDB, FROM_KGDB, Tap
 from kgdbrig.line.wire import Kind
 from kgdbrig.machines import kinds
 from kgdbrig.machines.anymachine import AnyMachine
+from kgdbrig.machines.debugregs import Register, enabled
 from kgdbrig.machines.description import Description
 from kgdbrig.machines.oracle import Oracle
 from kgdbrig.wait import Deadline
@@ -31,6 +32,9 @@ _WAITS = "Waiting for connection from remote gdb"
 #: which is also who is there before the first packet.
 _LEFT = (b"D", b"k")
 _IN_KDB = (b"3", b"")
+
+#: How long a CPU may have nothing enabled, in seconds.
+_OFF_SECONDS = 10.0
 
 #: DR7's enable bits L0, G0 to L3, G3 (SDM vol. 3B, 18.2.4).
 DR7_ENABLE_MASK = 0xFF
@@ -227,6 +231,21 @@ class Target:
             if deadline.passed():
                 raise RigTimeout(f"{count} debug registers enabled on each CPU (there are {armed})", timeout,
                                  self.report())
+
+    def expect_registers(self, wanted: Sequence[Sequence[Register]]) -> None:
+        """Each CPU has just those enabled that are `wanted` of it, whichever of its registers they are in; else RigError.
+
+        A CPU may have nothing enabled for a moment after the machine has gone on: it is in a debug exception or an NMI,
+        or pokes text.  That is waited for; anything else that is wrong is wrong at once.
+        """
+        wanted = [sorted(registers) for registers in wanted]
+        deadline = Deadline(_OFF_SECONDS)
+        while True:
+            found = [enabled(registers) for registers in self.machine.debug_registers()]
+            if not any(right and not on for on, right in zip(found, wanted, strict=True)) or deadline.passed():
+                break
+        if found != wanted:
+            raise RigError(f"the registers have (address, type, length) {found}, and should have {wanted}; {self.report()}")
 
     def kernel_log(self, only: str = "") -> str:
         """The kernel's messages, or those with a text in them: to print them all takes the guest half a second."""

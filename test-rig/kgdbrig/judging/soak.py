@@ -32,6 +32,7 @@ from kgdbrig.judging import klog
 from kgdbrig.judging.judge import Judge, Kind, Watch
 from kgdbrig.judging.witness import Outside, Within, Witness
 from kgdbrig.kernels import build
+from kgdbrig.machines.debugregs import LENGTHS, LOADS_AND_STORES, STORES
 from kgdbrig.machines.description import Description
 from kgdbrig.progress import Progress
 
@@ -140,6 +141,7 @@ class Soak:
         self._set(rsp, rng, grow(rng, self._choice, self._base, self._word, ()))
         self._go_on(rsp)
         self._finish_shell()
+        self._compare_registers()
         self._cpu_of.clear()  # threads come and go with the lines
         lines = []
         for cpu in range(self._target.smp):
@@ -168,6 +170,12 @@ class Soak:
                 self._go_on(rsp)
         self.judge.finish()
         self._witness.finish()
+
+    def _compare_registers(self) -> None:
+        """Each CPU has in its registers what is set, while the machine runs."""
+        slots = {slot for watch in self.judge.armed for slot in watch.slots(self._word)}
+        self._target.expect_registers([[(slot.addr, LOADS_AND_STORES if slot.loads else STORES, LENGTHS[slot.size])
+                                        for slot in slots]] * self._target.smp)
 
     def _take(self, rsp: Rsp, stop: StopReply) -> bool:
         """Judge a stop; whether it is the one that the guest's shell asked for."""

@@ -10,7 +10,8 @@ from drive import prepare, set_and_go_on
 from kgdbrig.clients.rsp import Rsp
 from kgdbrig.clients.stepper import Stepper
 from kgdbrig.clients.target import Target
-from windows import CPU, LENGTHS, MASTER, enabled
+from kgdbrig.machines.debugregs import LENGTHS, enabled
+from windows import CPU, MASTER
 
 ONLINE = f"/sys/devices/system/cpu/cpu{CPU}/online"
 #: How long its way may be, in instructions; to find that its end was missed.
@@ -65,7 +66,7 @@ def test_what_is_settled_meanwhile_counts(boot: Boot, stride: Stride, sizes: tup
         return [(at, 1, LENGTHS[length]) for at, length in ((address, size), (address + 64, 4)) if length]
 
     def held() -> list[tuple[int, int, int]]:
-        return sorted(enabled(target.machine.debug_registers()[CPU]))
+        return enabled(target.machine.debug_registers()[CPU])
 
     # One that stays: a table that nobody has ever used is another way.
     set_and_go_on(target, rsp, f"Z2,{address + 64:x},4", *packets(0, before))

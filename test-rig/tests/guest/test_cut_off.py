@@ -19,6 +19,7 @@ from kgdbrig.clients.rsp import Rsp, RspError
 from kgdbrig.clients.target import Target
 from kgdbrig.line.tap import FROM_GDB, FROM_KGDB
 from kgdbrig.line.wire import Kind
+from kgdbrig.machines.debugregs import LENGTHS, STORES
 
 SEED = 1
 ROUNDS = 1000
@@ -144,10 +145,7 @@ def next_debugger(target: Target, cut: Cut, sets: bool) -> None:
             assert rsp.request(f"Z2,{where:x},4") == "OK"
             rsp.send("c")
             target.back()
-            target.expect_armed(1)
-            for registers in target.machine.debug_registers():
-                slot = next(number for number in range(4) if registers["DR7"] >> 2 * number & 3)
-                assert registers[f"DR{slot}"] == where
+            target.expect_registers([[(where, STORES, LENGTHS[4])]] * CPUS)
             target.console.start(BREAK_IN)
             assert rsp.wait_stop().reason is None
         assert rsp.request("D") == "OK"

@@ -13,7 +13,8 @@ from __future__ import annotations
 import pytest
 
 from conftest import Boot
-from windows import CPU, OFF, Bench, Watch, bench, enabled
+from kgdbrig.machines.debugregs import enabled
+from windows import CPU, OFF, Bench, Watch, bench
 
 HIT, OTHER = Watch(0), Watch(64)
 #: What a guest might have: an address of its user space, one of its kernel's, and two that are in no use.
@@ -58,7 +59,7 @@ def test_they_stay(boot: Boot, owner: str, table: tuple[Watch, ...], hypervisor:
         assert now["DR7"] == OFF
         if OWNERS[owner]:
             assert now == foreign
-        assert sorted(enabled(wanted)) == sorted(map(it.register, table))
+        assert enabled(wanted) == sorted(map(it.register, table))
 
         # As the owner would, who asks hw_breakpoint_active().
         if wanted["DR7"]:

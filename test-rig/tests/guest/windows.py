@@ -24,20 +24,17 @@ from kgdbrig.clients.rsp import StopReply
 from kgdbrig.clients.stepper import Stepper
 from kgdbrig.clients.target import Target
 from kgdbrig.judging.klog import complaints
-from kgdbrig.wait import Deadline
+from kgdbrig.machines.debugregs import LENGTHS, LOADS_AND_STORES, STORES, Register
 
 #: Who is interrupted, and who has the debugger.
 CPU, MASTER = 1, 0
 
 #: How long a window may be, in instructions; to find that its end was missed.
 _LONGEST = 20_000
-#: For how long a CPU may have all of them off.
-_OFF_SECONDS = 10.0
 #: DR7 with nothing enabled (SDM vol. 3B, 18.2.4).
 OFF = 0x400
 #: What DR7 says of a register, by kind and length (SDM vol. 3B, 18.2.4).
-_TYPES = {"Z2": 1, "Z4": 3}
-LENGTHS = {1: 0, 2: 1, 8: 2, 4: 3}
+_TYPES = {"Z2": STORES, "Z4": LOADS_AND_STORES}
 
 
 @dataclass(frozen=True)
@@ -177,19 +174,9 @@ class Bench:
         assert thread == f"kgdb_trigger/{CPU}"
 
     def expect_registers(self) -> None:
-        """Each CPU has just what is to be watched in its registers, wherever.
-
-        A CPU may have nothing enabled for a moment after the machine has gone on: it is in a debug exception or an NMI,
-        or pokes text.  That is waited for; anything else that is wrong is wrong at once.
-        """
-        wanted = [sorted(map(self.register, self.watched + (self.foreign if cpu == CPU else [])))
-                  for cpu in range(self.target.smp)]
-        deadline = Deadline(_OFF_SECONDS)
-        while True:
-            found = [sorted(enabled(registers)) for registers in self.target.machine.debug_registers()]
-            if not any(right and not on for on, right in zip(found, wanted, strict=True)) or deadline.passed():
-                break
-        assert found == wanted, f"the registers have (address, type, length) {found}, and should have {wanted}"
+        """Each CPU has just what is to be watched in its registers, wherever."""
+        self.target.expect_registers([[*map(self.register, self.watched + (self.foreign if cpu == CPU else []))]
+                                      for cpu in range(self.target.smp)])
 
     def expect_hits(self, *gone: Watch) -> None:
         """The next store of CPU 1 to each that is watched hits, and to each that is gone does not."""
@@ -211,16 +198,9 @@ class Bench:
     def _packet(self, watch: Watch) -> str:
         return f"{watch.kind[1]},{self.base + watch.offset:x},{watch.size}"
 
-    def register(self, watch: Watch) -> tuple[int, int, int]:
+    def register(self, watch: Watch) -> Register:
         """What enabled() says of a register that has this."""
         return self.base + watch.offset, _TYPES[watch.kind], LENGTHS[watch.size]
-
-
-def enabled(registers: dict[str, int]) -> list[tuple[int, int, int]]:
-    """The address, type and length (as DR7 has them) of each register that is enabled."""
-    dr7 = registers["DR7"]
-    return [(registers[f"DR{number}"], dr7 >> 16 + 4 * number & 3, dr7 >> 18 + 4 * number & 3)
-            for number in range(4) if dr7 >> 2 * number & 3]
 
 
 @contextlib.contextmanager
