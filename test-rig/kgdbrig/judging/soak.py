@@ -53,6 +53,9 @@ _BREAKS = 2
 _CHANGE_EVERY = 4
 #: One change in so many also asks for a watchpoint that does not fit.
 _EXCESS_EVERY = 4
+#: One change in so many plants or removes a software breakpoint beside, in one of these functions, which nobody calls.
+_PLANT_EVERY = 4
+_NEVER_CALLED = ("panic", "kernel_halt", "kernel_power_off")
 
 _STOP_SECONDS = 60.0
 
@@ -113,6 +116,8 @@ class Soak:
         self._breaks = _BREAKS if outside else 0
         self._cpu_of: dict[str, int | None] = {}
         self._started = False
+        #: Where software breakpoints are.
+        self._planted: set[int] = set()
         self.judge = Judge(target.word, names_all=not outside)
         self.accesses = 0
         #: How often what is watched was changed.
@@ -129,6 +134,8 @@ class Soak:
                 self._round(rsp, Random(f"{self._seed} {number}"))
                 line.update(f"{self.accesses} of {accesses} accesses, {self.judge.stops} stops")
             self._set(rsp, Random(self._seed), ())
+            for place in [*self._planted]:
+                self._plant(rsp, place)
             self._go_on(rsp)
             self._finish_shell()
         except BaseException:
@@ -212,8 +219,15 @@ class Soak:
             more = random_watch(rng, self._choice, self._base, self._word)
             if slots_of([*wanted, more], self._word) > SLOTS:
                 _expect(rsp, f"Z{more.packet}", "E\\d\\d")
+        if rng.randrange(_PLANT_EVERY) == 0:
+            self._plant(rsp, self._target.kernel.symbol(rng.choice(_NEVER_CALLED)))
         self.judge.change(wanted)
         self.sets += 1
+
+    def _plant(self, rsp: Rsp, place: int) -> None:
+        """Plant a software breakpoint, or remove the one that is there."""
+        _expect(rsp, f"{'z' if place in self._planted else 'Z'}0,{place:x},1", "OK")
+        self._planted ^= {place}
 
     def _go_on(self, rsp: Rsp) -> None:
         rsp.send("c")
