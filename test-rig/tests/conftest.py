@@ -3,10 +3,12 @@
 
 from __future__ import annotations
 
+import ast
 import contextlib
 import dataclasses
 import functools
 import hashlib
+import inspect
 import itertools
 import os
 import re
@@ -75,16 +77,18 @@ class Platform:
 _one_platform = functools.cache(Platform)
 
 
-def platforms(*, i386: bool = False, one_version: bool = False, rest_in_test_all: bool = False) -> list[Platform]:
+def platforms(*, i386: bool = False, one_version: bool = False, rest_in_test_all: bool = False,
+              in_bochs: bool = False) -> list[Platform]:
     """What is to be tested: KVER and ARCH from the environment, or all there is.
 
-    On i386 only the tests marked so, on the one version that is supported there.
+    On i386 only the tests marked so, on the one version that is supported there.  What runs `in_bochs` on each version
+    needs not do so in QEMU.
     """
     versions = os.environ.get("KVER", "").split() or list(source.VERSIONS)
     arches_ = os.environ.get("ARCH", "").split() or list(arches.ARCHES)
-    if one_version or (rest_in_test_all and not os.environ.get("TEST_ALL")):
+    if one_version or ((rest_in_test_all or in_bochs) and not os.environ.get("TEST_ALL")):
         versions = [ONE_VERSION if ONE_VERSION in versions else versions[0]]
-        i386 = False
+        i386 = i386 and not (one_version or rest_in_test_all)
     found = [_one_platform(version, "x86_64") for version in versions if "x86_64" in arches_]
     if i386 and "i386" in arches_ and I386_VERSION in versions:
         found.append(_one_platform(I386_VERSION, "i386"))
@@ -127,7 +131,21 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
         marked = {mark: metafunc.definition.get_closest_marker(mark) is not None
                   for mark in ("i386", "one_version", "rest_in_test_all")}
         marked["i386"] &= _BOCHS not in metafunc.fixturenames
+        # With one CPU, that is: what boots a machine of its own may well be of another kind there.
+        marked["in_bochs"] = {"target", "boot"} & set(inspect.signature(metafunc.function).parameters) == {"target"} \
+            and (metafunc.module.__name__, metafunc.function.__name__) in run_in_bochs()
         metafunc.parametrize("platform", platforms(**marked), ids=str, scope="session")
+
+
+@functools.cache
+def run_in_bochs() -> set[tuple[str, str]]:
+    """Module and name of each test for QEMU that one of the modules for Bochs imports."""
+    found: set[tuple[str, str]] = set()
+    for path in (Path(__file__).parent / "guest").glob(f"test_{_BOCHS}_*.py"):
+        for node in ast.parse(path.read_text(encoding="utf-8")).body:
+            if isinstance(node, ast.ImportFrom) and node.module:
+                found.update((node.module, alias.name) for alias in node.names if alias.name.startswith("test_"))
+    return found
 
 
 @pytest.hookimpl(hookwrapper=True)

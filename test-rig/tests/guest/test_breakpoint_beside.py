@@ -110,6 +110,7 @@ def test_commands_at_a_stop(target: Target, kind: str, stop: str) -> None:
     alive(target, gdb)
 
 
+@pytest.mark.rest_in_test_all
 @pytest.mark.parametrize("command", ["advance", "until"])
 @pytest.mark.parametrize("stop", ["break", "hbreak"])
 @pytest.mark.parametrize("kind", NAMES)

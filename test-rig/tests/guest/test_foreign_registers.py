@@ -34,6 +34,7 @@ def held_registers(it: Bench) -> dict[str, int]:
     return {name: value for name, value in it.target.machine.debug_registers()[CPU].items() if name != "DR6"}
 
 
+@pytest.mark.rest_in_test_all
 @pytest.mark.parametrize("hypervisor", [False, True], ids=["processor", "hypervisor"])
 @pytest.mark.parametrize("owner", OWNERS)
 @pytest.mark.parametrize("table", [(OTHER,), (HIT, OTHER), ()], ids=["another", "more", "none"])

@@ -58,6 +58,7 @@ def still_works(target: Target, kdb: Kdb, op: str, due: str) -> None:
     assert target.kernel_log("re-enter") == ""
 
 
+@pytest.mark.rest_in_test_all
 @pytest.mark.parametrize("command", COMMANDS)
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_command_at_a_stop(target: Target, kind: str, command: str) -> None:
@@ -72,6 +73,7 @@ def test_a_command_at_a_stop(target: Target, kind: str, command: str) -> None:
     still_works(target, kdb, op, due)
 
 
+@pytest.mark.rest_in_test_all
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_step_at_a_stop(target: Target, kind: str) -> None:
     """ss executes one instruction, which accesses nothing that is watched."""
@@ -104,6 +106,7 @@ def test_beside_a_software_breakpoint(target: Target, kind: str) -> None:
     still_works(target, kdb, op, due)
 
 
+@pytest.mark.rest_in_test_all
 @pytest.mark.parametrize("stop", ["bp", "inst"])
 @pytest.mark.parametrize("kind", ["dataw", "datar"])
 def test_steps_from_a_breakpoint_onto_a_watchpoint(target: Target, kind: str, stop: str) -> None:

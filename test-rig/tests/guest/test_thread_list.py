@@ -50,6 +50,7 @@ def threads(gdb: Gdb) -> list[str]:
     return sorted(re.findall(r"^[* ] +\d+ +Thread (\d+)", gdb.command("info threads"), re.MULTILINE))
 
 
+@pytest.mark.rest_in_test_all
 @pytest.mark.parametrize("what", ["request", "reply", "acknowledgment"])
 @pytest.mark.parametrize("request_", [FIRST, MORE], ids=["first", "more"])
 def test_gdb_keeps_its_threads(target: Target, request_: bytes, what: str) -> None:
