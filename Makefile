@@ -25,7 +25,10 @@ export KVER ARCH
 named = $(if $(filter-out file,$(origin $(1))),$($(1)))
 
 # What 'apt-get install' has; the rig fetches later versions itself.
-SOURCE_PACKAGES = $(if $(KERNEL_SRC),,$(filter linux-source-6.%,$(addprefix linux-source-,$(or $(KVER),6.1 6.12))))
+SOURCE_PACKAGES = $(if $(OWN_SOURCE),,$(filter linux-source-6.%,$(addprefix linux-source-,$(or $(KVER),6.1 6.12))))
+
+# The targets that take a tree of the user's need no package for it.
+demo gdb kernel: OWN_SOURCE = $(KERNEL_SRC)
 
 .DEFAULT_GOAL := help
 .PHONY: help deps demo compare gdb console kernel test test-all test-host test-debug test-clients test-fixes soak endurance fuzz series check clean clean-cache
@@ -77,7 +80,7 @@ test-debug: deps ## run the tests that need kernels of their own: lockdep and KA
 	@$(PYTEST) -n $(JOBS) test-rig/tests/debug $(if $(K),-k '$(K)')
 
 test-clients: export KVER := $(call named,KVER)
-test-clients: deps ## run gdb's sessions with the gdbs of later Debian suites, by its machine interface, and by its debugger adapter (K)
+test-clients: deps ## run gdb's sessions with the gdbs of later Debian suites, by its machine interface and its debugger adapter, and lldb (K)
 	@$(PYTEST) -n $(JOBS) test-rig/tests/clients $(if $(K),-k '$(K)')
 
 test-host: deps ## run the tests that need no guest: packets and plans, under sanitizers

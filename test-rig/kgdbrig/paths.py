@@ -82,6 +82,8 @@ def empty_cache() -> None:
         handle = _lock(cache() / _IN_USE, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
         raise RigError(f"{cache()} is in use by another rig: end it, or wait for its end, and try again") from None
+    except OSError as error:
+        raise RigError(f"cannot empty {cache()}: {error}") from error
     try:
         for part in CACHED:
             path = cache() / part
@@ -100,17 +102,21 @@ def empty_cache() -> None:
 def _lock(path: Path, how: int) -> int:
     """Hold a lock on a file until the descriptor is closed; BlockingIOError, with LOCK_NB, if that cannot be now."""
     while True:
-        handle = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            handle = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
+        except FileNotFoundError:
+            continue  # the directory was removed just now
         try:
             fcntl.flock(handle, how)
             # The one that was opened may have been removed before it was locked.
-            if path.exists() and os.stat(path).st_ino == os.fstat(handle).st_ino:
-                return handle
+            with contextlib.suppress(FileNotFoundError):
+                if os.stat(path).st_ino == os.fstat(handle).st_ino:
+                    return handle
         except BaseException:
             os.close(handle)
             raise
         os.close(handle)
-        path.parent.mkdir(parents=True, exist_ok=True)
 
 
 def runtime_dir() -> Path:

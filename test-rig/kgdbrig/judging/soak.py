@@ -247,7 +247,7 @@ def _expect(rsp: Rsp, packet: str, answer: str) -> None:
 
 
 def run(version: str, arch: str, accesses: int, seed: int, *, parallel: bool = False) -> int:
-    """Build if need be, boot, and soak; prints the three figures, and returns 0 when all are 0."""
+    """Build if need be, boot, and soak; prints the figures, and returns 0 if they pass and the kernel has no complaint."""
     kernel = build.build(version, arch)
     print(f"Linux {kernel.release} {arch} ({kernel.source}), {CPUS} CPUs, seed {seed}", flush=True)
     with Target(Description(kernel, smp=CPUS, oracle=True, parallel=parallel)) as target:

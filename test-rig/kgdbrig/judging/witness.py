@@ -16,7 +16,9 @@ from kgdbrig.judging.judge import words
 from kgdbrig.machines.oracle import Access, Oracle
 
 #: No function with an access is longer, in bytes.
-_FUNCTION_MAX = 32
+_FUNCTION_MAX = 16
+#: What follows the access, which is the function's last instruction but one: ret, or jmp to a return thunk.
+_RETURNS = (b"\xc3", b"\xe9")
 
 
 class Witness(Protocol):
@@ -64,7 +66,7 @@ class Within:
     """The trigger: on one CPU, its count says how far it is in what it was asked to do.
 
     An access that is reported has been made, and is not counted yet.  The PC of such a
-    stop has to lie behind the beginning of the function that makes this access.
+    stop has to be at the return from the function that makes this access.
     """
 
     def __init__(self, target: Target) -> None:
@@ -93,7 +95,7 @@ class Within:
             asked = self._expected.popleft()
             self._done += 1
             start = self._functions[f"trigger_{asked.op}_{asked.size}"]
-            ours = self._done == count and start < pc < start + _FUNCTION_MAX
+            ours = self._done == count and start < pc < start + _FUNCTION_MAX and rsp.read_memory(pc, 1) in _RETURNS
             found.append(Access(self._done, 0, self._done, start, pc if ours else 0, self._base + asked.offset, asked.size,
                                 asked.op == "write"))
         return found

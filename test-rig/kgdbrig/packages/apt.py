@@ -177,6 +177,9 @@ class Archive:
             line.failed()
             raise
         found = sorted((self._root / package.suite / "cache/archives").glob("*.deb"))
+        if not any(path.name.startswith(f"{package.name}_") for path in found):
+            line.failed()
+            raise SourceError(f"apt-get downloaded {package}, and left no file of it")
         line.done(f"{len(found)} packages, {sum(path.stat().st_size for path in found) / 1e6:.0f} MB")
         return found
 

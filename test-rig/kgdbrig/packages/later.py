@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TextIO
 
 from kgdbrig import paths
-from kgdbrig.errors import MissingDependency
+from kgdbrig.errors import SourceError
 from kgdbrig.packages.apt import Archive, NoSuchSuite, unpack
 
 #: Where what a package unpacked names its version.
@@ -40,7 +40,7 @@ class Later:
 
 
 def find(name: str, suite: str, progress: TextIO | None) -> Later:
-    """The package `name` of a suite, from the cache, or fetched; SourceError or MissingDependency where there is none."""
+    """The package `name` of a suite, from the cache, or fetched; SourceError where there is none."""
     root = paths.cache_dir("programs") / f"{name}_{suite}"
     with paths.locked(f"programs-{root.name}", progress):
         if not root.exists():
@@ -55,7 +55,7 @@ def _fetch(name: str, suite: str, root: Path, progress: TextIO | None) -> None:
         except NoSuchSuite:
             found = []
         if not found:
-            raise MissingDependency(f"{name} of Debian {suite}")
+            raise SourceError(f"Debian {suite} has no package {name}")
         temporary = Path(tempfile.mkdtemp(prefix=".unpack-", dir=root.parent))
         try:
             for package in archive.download_all(found[0]):

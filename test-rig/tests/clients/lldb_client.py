@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import os
 import re
+import signal
 import sys
 from pathlib import Path
 from types import TracebackType
@@ -44,7 +45,11 @@ class Lldb:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
-        self._lldb.close(force=True)
+        # pexpect gives a process a tenth of a second to end after SIGKILL, which on a busy host is not enough.
+        if self._lldb.isalive():
+            self._lldb.kill(signal.SIGKILL)
+            self._lldb.wait()
+        self._lldb.close()
 
     def connect(self, line: Path) -> str:
         """Connect to a stub's socket, and tell lldb that the kernel is where vmlinux says."""

@@ -16,7 +16,6 @@ def test_no_stop_is_missed_invented_or_misattributed(bochs: Target) -> None:
     judge = soak.judge
     print(f"{soak.accesses} accesses, {judge.hits} hits, {judge.stops} stops\n{judge.figures}")
     assert judge.passed, "\n".join(judge.findings)
-    assert judge.excused == 0
     # ... and it was worth it.
     assert soak.accesses >= ACCESSES
     assert judge.hits > ACCESSES // 5

@@ -39,6 +39,9 @@ def uses(package: Path) -> dict[str, set[str]]:
     for name in modules:
         used = found.setdefault(name, set())
         for node in ast.walk(ast.parse((package / name).read_text(encoding="utf-8"))):
+            # One form of import, which is the one that is read here.
+            assert not isinstance(node, ast.Import) or not any(alias.name.startswith("kgdbrig") for alias in node.names), name
+            assert not isinstance(node, ast.ImportFrom) or not node.level, name
             if isinstance(node, ast.ImportFrom) and (node.module or "").split(".")[0] == "kgdbrig":
                 place = "/".join((node.module or "").split(".")[1:])
                 # A module that is named, a package's own code, or a module of it.
@@ -78,6 +81,13 @@ def test_every_import_goes_down() -> None:
     assert stated() == [room for room in stated() if (PACKAGE / room).is_dir()] != []
     assert wrong(PACKAGE, stated()) == []
     assert "machines/qmp.py" in uses(PACKAGE)["machines/qemu.py"]
+
+
+@pytest.mark.parametrize("text", ["import kgdbrig.high.b\n", "from ..high import b\n"])
+def test_another_form_of_import_is_found(tmp_path: Path, text: str) -> None:
+    (tmp_path / "a.py").write_text(text, encoding="utf-8")
+    with pytest.raises(AssertionError, match=r"^a\.py"):
+        wrong(tmp_path, [])
 
 
 @pytest.mark.parametrize("planted, said", [
