@@ -6,7 +6,6 @@ from __future__ import annotations
 import os
 import re
 import signal
-import subprocess
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -14,7 +13,7 @@ from typing import TextIO
 
 import pexpect  # type: ignore[import]
 
-from kgdbrig import paths
+from kgdbrig import paths, programs
 from kgdbrig.errors import MissingDependency, RigError, RigTimeout
 from kgdbrig.packages import later
 from kgdbrig.wait import TAIL_LINES, Transcript
@@ -38,15 +37,14 @@ class Debugger:
 
     def version(self) -> str:
         """The first line that it says of itself."""
-        return self.run("--version").partition("\n")[0]
+        return programs.version(self.command, dict(self.environment))
 
-    def run(self, *arguments: str) -> str:
-        """What it says to arguments with which it ends by itself."""
-        try:
-            return subprocess.run([*self.command, *arguments], env=os.environ | dict(self.environment), capture_output=True,
-                                  text=True, check=False).stdout
-        except FileNotFoundError as error:
-            raise MissingDependency(self.command[0]) from error
+    def arguments(self, vmlinux: Path) -> list[str]:
+        """The command that starts it with nothing of the user's, set up to load `vmlinux` and its scripts."""
+        # gdb makes an index of the symbols, which takes it a second, and finds it again by the build's id.
+        settings = (*_EARLY_SETTINGS, f"set index-cache directory {vmlinux.parent / self.index}", "set index-cache enabled on",
+                    f"add-auto-load-safe-path {vmlinux.parent}")
+        return [*self.command, "-nx", "-q", *(word for setting in settings for word in ("-iex", setting))]
 
 
 def of_suite(suite: str, progress: TextIO | None) -> Debugger:
@@ -70,20 +68,15 @@ class Gdb:
     def __init__(self, vmlinux: Path, *, log: Path | None = None, debugger: Debugger | None = None) -> None:
         self._transcript = Transcript(log)
         debugger = debugger or Debugger()
-        arguments = [*debugger.command[1:], "-nx", "-q"]
-        # gdb makes an index of the symbols, which takes it a second, and finds it again by the build's id.
-        index = (f"set index-cache directory {vmlinux.parent / debugger.index}", "set index-cache enabled on")
-        for setting in (*_EARLY_SETTINGS, *index, f"add-auto-load-safe-path {vmlinux.parent}"):
-            arguments += ["-iex", setting]
-        arguments += ["-ex", f"set prompt {PROMPT}"]
+        arguments = [*debugger.arguments(vmlinux), "-ex", f"set prompt {PROMPT}"]
         environment = {name: value for name, value in os.environ.items()
                        if name not in ("GDBHISTFILE", "COLUMNS", "LINES")}
         try:
-            self._gdb = pexpect.spawn(debugger.command[0], arguments, encoding="utf-8", codec_errors="replace", echo=False,
+            self._gdb = pexpect.spawn(arguments[0], arguments[1:], encoding="utf-8", codec_errors="replace", echo=False,
                                       dimensions=(64, 4096), env=environment | dict(debugger.environment) |
                                       {"TERM": "dumb", "LC_ALL": "C.UTF-8"})
         except pexpect.ExceptionPexpect as error:
-            raise MissingDependency(debugger.command[0]) from error
+            raise MissingDependency(arguments[0]) from error
         self._gdb.logfile_read = self._transcript
         self._gdb.delaybeforesend = None
         try:

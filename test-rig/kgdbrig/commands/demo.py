@@ -11,17 +11,16 @@ from __future__ import annotations
 import contextlib
 import re
 import shutil
-import subprocess
 import tempfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TextIO
 
-from kgdbrig import arches, paths
+from kgdbrig import arches, paths, programs
 from kgdbrig.clients.gdb import Debugger, Gdb
 from kgdbrig.clients.target import Target
-from kgdbrig.errors import MissingDependency, RigError, RigTimeout
+from kgdbrig.errors import RigError, RigTimeout
 from kgdbrig.judging import klog
 from kgdbrig.kernels import build
 from kgdbrig.kernels.build import Kernel
@@ -247,16 +246,7 @@ class _Session:
 def _versions(kernel: Kernel) -> str:
     kind = "stock, without our patches" if kernel.stock else "with our patches"
     return f"Linux {kernel.release} {kernel.arch} ({kernel.source}, {kind}), {Debugger().version()}, " + \
-        _version_of(arches.find(kernel.arch).qemu)
-
-
-def _version_of(program: str) -> str:
-    """The first line a program says of its version."""
-    try:
-        said = subprocess.run([program, "--version"], capture_output=True, text=True, check=False).stdout
-    except FileNotFoundError as error:
-        raise MissingDependency(program) from error
-    return said.partition("\n")[0]
+        programs.version([arches.find(kernel.arch).qemu])
 
 
 def _log_directory() -> Path:

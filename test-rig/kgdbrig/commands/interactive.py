@@ -11,20 +11,20 @@ import sys
 
 from kgdbrig import paths
 from kgdbrig.clients.console import BREAK_IN, Console
+from kgdbrig.clients.gdb import Debugger
 from kgdbrig.commands import session
 from kgdbrig.errors import MissingDependency
 from kgdbrig.machines import kinds
 from kgdbrig.machines.description import Description
 
-_GDB = "gdb-multiarch"
-
 
 def debug(described: Description) -> int:
     """Boot, stop in KGDB, and run gdb in the foreground; the machine ends with gdb.  Returns gdb's status."""
     kernel = described.kernel
-    gdb = shutil.which(_GDB)
+    [program] = Debugger().command
+    gdb = shutil.which(program)
     if gdb is None:
-        raise MissingDependency(_GDB)
+        raise MissingDependency(program)
     with contextlib.ExitStack() as stack:
         machine = kinds.make(described)
         stack.callback(machine.stop)

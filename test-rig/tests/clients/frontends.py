@@ -27,9 +27,7 @@ class _Piped:
     def __init__(self, debugger: Debugger, interpreter: str, vmlinux: Path, *more: str) -> None:
         self._said = Transcript()
         self._gdb = subprocess.Popen(
-            [*debugger.command, "-nx", "-q", f"-i={interpreter}", "-iex", "set debuginfod enabled off",
-             "-iex", "set pagination off", "-iex", f"add-auto-load-safe-path {vmlinux.parent}",
-             "-iex", f"set index-cache directory {vmlinux.parent / debugger.index}", "-iex", "set index-cache enabled on", *more],
+            [*debugger.arguments(vmlinux), f"-i={interpreter}", *more],
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=os.environ | dict(debugger.environment))
         self._left = b""
 

@@ -36,10 +36,14 @@ class Lldb:
         self._lldb.logfile_read = self._said
         self._expect(r"\(lldb\) ", 60)
         # A busy host that runs the target in an emulator needs more than lldb's second.
-        for setting in (f'prompt "{_PROMPT}"', "auto-confirm true", "plugin.process.gdb-remote.packet-timeout 20"):
+        self.command(f'settings set prompt "{_PROMPT}"')
+        self._expect(re.escape(_PROMPT), 30)  # lldb's line editor has shown it once already, as a part of that command
+        for setting in ("auto-confirm true", "plugin.process.gdb-remote.packet-timeout 20"):
             self.command(f"settings set {setting}")
         self.command(f"target create --arch x86_64-pc-linux {vmlinux}", 120)
-        self.version = self.command("version").splitlines()[0]
+        found_version = re.search(r"^lldb version .*", self.command("version"), re.MULTILINE)
+        assert found_version, self._said.tail()
+        self.version = found_version[0]
 
     def __enter__(self) -> Lldb:
         return self

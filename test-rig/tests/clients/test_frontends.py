@@ -12,11 +12,10 @@ from frontends import Dap, Mi
 from kgdbrig.clients import gdb
 from kgdbrig.clients.gdb import Debugger
 from kgdbrig.clients.target import Target
+from test_session import GET, SET
 
 pytestmark = pytest.mark.one_version
 
-SET = "echo {} > /proc/sys/kernel/panic"
-GET = "cat /proc/sys/kernel/panic"
 
 #: This machine's gdb, and those of the suites.
 GDBS = ("", "trixie", "forky")

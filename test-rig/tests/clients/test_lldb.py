@@ -10,11 +10,10 @@ import pytest
 from conftest import CLIENT
 from kgdbrig.clients.target import Target
 from lldb_client import Lldb
+from test_session import GET, SET
 
 pytestmark = pytest.mark.one_version
 
-SET = "echo {} > /proc/sys/kernel/panic"
-GET = "cat /proc/sys/kernel/panic"
 
 
 @pytest.mark.parametrize(("kind", "letter", "access"), [("modify", "2", SET.format(7)), ("write", "2", SET.format(7)),
