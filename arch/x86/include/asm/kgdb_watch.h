@@ -62,6 +62,12 @@ static __always_inline void kgdb_dr6_read(unsigned long dr6)
 	barrier();
 }
 
+/* Has #DB read hits of KGDB's that it has not handed on? */
+static inline bool kgdb_dr6_unread(void)
+{
+	return this_cpu_read(kgdb_db.unread);
+}
+
 /* Called by the last of #DB's notifiers: the hits have been handed on */
 static inline void kgdb_dr6_done(void)
 {
@@ -105,6 +111,11 @@ static inline bool kgdb_within_db(unsigned long addr, unsigned long end, int cpu
 }
 
 static __always_inline void kgdb_dr6_read(unsigned long dr6) { }
+static inline bool kgdb_dr6_unread(void)
+{
+	return false;
+}
+
 static __always_inline void kgdb_dr6_done(void) { }
 static __always_inline bool kgdb_nmi_begin(struct pt_regs *regs)
 {
