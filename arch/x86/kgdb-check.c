@@ -8,7 +8,6 @@
 #include <linux/kallsyms.h>
 #include <linux/kernel.h>
 #include <linux/kgdb_slots.h>
-#include <linux/kgdb_watch.h>
 #include <linux/kprobes.h>
 #include <linux/mm.h>
 #include <linux/perf_event.h>

@@ -7,7 +7,6 @@
  */
 #include <linux/irqflags.h>
 #include <linux/kernel.h>
-#include <linux/kgdb_watch.h>
 #include <linux/kprobes.h>
 #include <linux/percpu.h>
 #include <linux/preempt.h>
@@ -21,7 +20,7 @@
 
 #include <kunit/test.h>
 
-#include "kgdb-qemu.h"
+#include "kgdb-qemu-insn.h"
 
 /* What the instructions access, and a second place for those that copy */
 static u64 memory[2];
@@ -240,6 +239,45 @@ static void addresses(struct kunit *test)
 	KUNIT_EXPECT_FALSE(test, understood(SHOW("movl %%ecx, %%fs:(%%rdi)").end, __KERNEL_CS));
 }
 
+#define EXPECT_UNDERSTOOD(_insn, _expected)				\
+	KUNIT_EXPECT_EQ_MSG(test, understood(SHOW(_insn).end, __KERNEL_CS), \
+			    _expected, "%s", _insn)
+
+/* What the address was made of is not there any more */
+static void registers_that_change(struct kunit *test)
+{
+	EXPECT_UNDERSTOOD("movl (%%rdi), %%edi", false);
+	EXPECT_UNDERSTOOD("movl (%%rdi,%%rbx), %%ebx", false);
+	EXPECT_UNDERSTOOD("movl (%%r9), %%r9d", false);
+	EXPECT_UNDERSTOOD("addl (%%rdi), %%edi", false);
+	EXPECT_UNDERSTOOD("movb (%%rbx), %%bh", false);
+	EXPECT_UNDERSTOOD("movzbl (%%rdi), %%edi", false);
+	EXPECT_UNDERSTOOD("cmovel (%%rdi), %%edi", false);
+	EXPECT_UNDERSTOOD("xchgl %%edi, (%%rdi)", false);
+	EXPECT_UNDERSTOOD("xaddl %%edi, (%%rdi)", false);
+	EXPECT_UNDERSTOOD("cmpxchgl %%ecx, (%%rax)", false);
+	EXPECT_UNDERSTOOD("mull (%%rdx)", false);
+
+	EXPECT_UNDERSTOOD("movl (%%rdi), %%r15d", true);
+	EXPECT_UNDERSTOOD("movl %%edi, (%%rdi)", true);
+	EXPECT_UNDERSTOOD("addl %%edi, (%%rdi)", true);
+	EXPECT_UNDERSTOOD("cmpl (%%rdi), %%edi", true);
+	EXPECT_UNDERSTOOD("cmpl $1, (%%rdi)", true);
+	EXPECT_UNDERSTOOD("testl $1, (%%rax)", true);
+	EXPECT_UNDERSTOOD("btl $3, (%%rsp)", true);
+	EXPECT_UNDERSTOOD("cmpxchgl %%edi, (%%rdi)", true);
+}
+
+/* The compiler's int3 are behind what never goes on; others hide an instruction */
+static void padded_with_int3(struct kunit *test)
+{
+	EXPECT_UNDERSTOOD("jmp 3f\n\tint3\n3:\tmovl %%ecx, (%%rdi)", true);
+	EXPECT_UNDERSTOOD("jmp 3f\n\tint3\n\tint3\n3:\tmovl %%ecx, (%%rdi)", true);
+	EXPECT_UNDERSTOOD("jmp 3f\n\tnop\n\tint3\n3:\tmovl %%ecx, (%%rdi)", false);
+	EXPECT_UNDERSTOOD("jnc 3f\n\tint3\n3:\tmovl %%ecx, (%%rdi)", false);
+	EXPECT_UNDERSTOOD("jmp 3f\n3:\tmovl %%ecx, (%%rdi)\n\tint3", false);
+}
+
 static void address_of_this_cpu(struct kunit *test)
 {
 	struct place place = SHOW("movl %%ecx, %%gs:0x40(%%rdi)");
@@ -340,6 +378,8 @@ static struct kunit_case x86_cases[] = {
 	KUNIT_CASE(addresses),
 	KUNIT_CASE(address_of_this_cpu),
 	KUNIT_CASE(repeated_instruction),
+	KUNIT_CASE(registers_that_change),
+	KUNIT_CASE(padded_with_int3),
 #endif
 	KUNIT_CASE(nothing_accessed),
 #ifdef CONFIG_KPROBES

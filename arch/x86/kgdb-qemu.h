@@ -9,9 +9,9 @@
 #include <linux/kgdb_slots.h>
 
 #ifdef CONFIG_KGDB_WATCHPOINT_QEMU
-void kgdb_insn_access(struct pt_regs *regs, struct kgdb_hit_info *info);
 int kgdb_quirk_next(const struct kgdb_slot_set *set, unsigned int done);
-void kgdb_quirk_access(struct pt_regs *regs, struct kgdb_hit_info *info);
+bool kgdb_quirk_access(struct pt_regs *regs, const struct perf_event *event,
+		       struct kgdb_hit_info *info);
 bool kgdb_quirk_step_begins(void);
 bool kgdb_quirk_step_ends(void);
 void kgdb_quirk_step_done(struct pt_regs *regs);
@@ -28,8 +28,13 @@ static __always_inline int kgdb_quirk_next(const struct kgdb_slot_set *set,
 	return -1;
 }
 
-static inline void kgdb_quirk_access(struct pt_regs *regs,
-				     struct kgdb_hit_info *info) { }
+static inline bool kgdb_quirk_access(struct pt_regs *regs,
+				     const struct perf_event *event,
+				     struct kgdb_hit_info *info)
+{
+	return true;
+}
+
 static inline bool kgdb_quirk_step_begins(void) { return false; }
 static inline bool kgdb_quirk_step_ends(void) { return false; }
 static inline void kgdb_quirk_step_done(struct pt_regs *regs) { }

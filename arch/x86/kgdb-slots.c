@@ -21,7 +21,6 @@
 #include <linux/hw_breakpoint.h>
 #include <linux/kernel.h>
 #include <linux/kgdb_slots.h>
-#include <linux/kgdb_watch.h>
 #include <linux/kprobes.h>
 #include <linux/percpu.h>
 #include <linux/perf_event.h>

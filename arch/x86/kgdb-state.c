@@ -5,7 +5,6 @@
  * What is under way on a CPU must be left alone: somebody else's values in the
  * registers, and a hit that #DB has not handed on.
  */
-#include <linux/kgdb_watch.h>
 #include <linux/kprobes.h>
 #include <linux/percpu.h>
 

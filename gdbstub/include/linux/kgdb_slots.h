@@ -53,6 +53,14 @@ struct kgdb_slot_spec {
 	unsigned long len;
 };
 
+/* Does [@addr, @addr + @len) have a byte in common with @size bytes at @base? */
+static inline bool kgdb_overlaps(unsigned long addr, unsigned long len,
+				 const void *base, unsigned long size)
+{
+	return addr - (unsigned long)base < size ||
+	       (unsigned long)base - addr < len;
+}
+
 /**
  * struct kgdb_slot - one slot of a snapshot, the same on every CPU
  * @spec: what it watches, if it is wanted

@@ -37,14 +37,6 @@ void dbg_tell_gdb(const char *text);
 
 #ifdef CONFIG_KGDB_WATCHPOINT
 
-/* Does [@addr, @addr + @len) have a byte in common with @size bytes at @base? */
-static inline bool kgdb_overlaps(unsigned long addr, unsigned long len,
-				 const void *base, unsigned long size)
-{
-	return addr - (unsigned long)base < size ||
-	       (unsigned long)base - addr < len;
-}
-
 /* command.c: the Z, z and qSupported packets */
 void kgdb_break_command(const char *in, char *out);
 bool kgdb_supported_query(const char *in, char *out);

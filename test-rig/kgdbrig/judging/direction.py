@@ -33,6 +33,9 @@ USES = _stated()
 #: The only function of gdbstub/ that the architecture calls.
 UP = "kgdb_hit_record"
 
+#: What an architecture knows of the core.
+_CONTRACT = "linux/kgdb_slots.h"
+
 #: Headers without a .c file of their own, which any file may include.
 _SHARED = ("pure.h", "kgdb-x86.h")
 
@@ -40,14 +43,21 @@ _SHARED = ("pure.h", "kgdb-x86.h")
 def bad_includes(repository: Path = paths.REPOSITORY) -> list[str]:
     """Includes that go against USES, climb out of a directory, or give a private header to whoever includes a public one.
 
+    And an architecture's, of what the core is for others: the contract is all that it knows of the core.
+
     "FILE includes HEADER" for each.
     """
     found = []
     for path in sorted(path for top in ("gdbstub", "arch") for path in (repository / top).rglob("*.[ch]")):
-        public = "include" in path.relative_to(repository).parts
-        for header in re.findall(r'^#include "([^"]+)"', path.read_text(encoding="utf-8"), re.MULTILINE):
+        name = path.relative_to(repository)
+        text = path.read_text(encoding="utf-8")
+        public = "include" in name.parts
+        for header in re.findall(r'^#include "([^"]+)"', text, re.MULTILINE):
             if public or "/" in header or not _may_include(path.stem, header):
-                found.append(f"{path.relative_to(repository)} includes {header}")
+                found.append(f"{name} includes {header}")
+        if name.parts[0] == "arch" and not public:
+            found += [f"{name} includes {header}" for header in re.findall(r"^#include <(linux/kgdb_\w+\.h)>", text, re.MULTILINE)
+                      if header != _CONTRACT]
     return found
 
 

@@ -46,7 +46,7 @@ LAYOUT: tuple[tuple[str, str | None], ...] = (
 #: (pattern of a path in the kernel tree, the part of the series that brings a new file there).
 #: The first match counts.
 PART_OF: tuple[tuple[str, str], ...] = (
-    (r"arch/x86/kernel/kgdb-qemu(-kunit)?\.[ch]", "emulator"),
+    (r"arch/x86/kernel/kgdb-qemu(-insn|-kunit)?\.[ch]", "emulator"),
     (r"kernel/debug/watchpoint/Kconfig\.qemu", "emulator"),
     (r"arch/x86/kernel/kgdb-(nmi|probed)\.c", "extra"),
     (r".*", "feature"),

@@ -26,7 +26,7 @@ TWICE = {
     },
 }
 #: Cases of instructions that only a 64-bit kernel has.
-LONG_MODE = {"addresses", "address_of_this_cpu", "repeated_instruction"}
+LONG_MODE = {"addresses", "address_of_this_cpu", "repeated_instruction", "registers_that_change", "padded_with_int3"}
 SINGLE = {
     "kgdb_watchpoint_x86": {
         "stores", "loads", "not_understood", *LONG_MODE, "nothing_accessed", "probed_instruction",

@@ -144,3 +144,31 @@ def test_the_commands_of_gdb(target: Target) -> None:
     assert hits == [(201, 202), (202, 203), (203, 204)]
     gdb.command("delete")
     go_on_from(target, gdb)
+
+
+def test_over_an_addition_behind_a_return(target: Target) -> None:
+    """stepi over `total_forks++`, far into a function of the kernel's own, where the compiler puts int3 behind returns."""
+    gdb = target.attach_gdb()
+    gdb.command("watch total_forks")
+    target.resume(gdb)
+    target.console.start("true | true")
+    gdb.wait_stop()
+    behind = int(gdb.command("print/x $pc").split("= ")[1], 16)
+    found = re.findall(r"^\s*(0x[0-9a-f]+) .*\b(?:add|inc)[lq]\s.*<total_forks>",
+                       gdb.command(f"disassemble {behind - 8:#x},{behind:#x}") + gdb.command(f"disassemble {behind - 7:#x},{behind:#x}"),
+                       re.MULTILINE)
+    addition = int(found[0], 16)
+    gdb.command("delete 1")
+    gdb.command(f"break *{addition:#x}")
+    gdb.resume()
+    gdb.wait_stop()     # the shell forks twice
+    gdb.command("delete 2")
+    gdb.command("watch total_forks")
+    gdb.command("rwatch total_forks")
+    said = gdb.command("stepi")
+    assert re.search(r"hit Hardware watchpoint 3: total_forks\s+Old value = (\d+)\s+New value = (\d+)", said), said
+    assert "read watchpoint" not in said
+    assert int(gdb.command("print/x $pc").split("= ")[1], 16) == behind
+    gdb.command("delete")
+    gdb.resume()
+    target.console.finish()

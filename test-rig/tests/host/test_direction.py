@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 import subprocess
 from pathlib import Path
@@ -49,6 +50,7 @@ def test_every_file_is_in_the_picture() -> None:
 
 @pytest.mark.parametrize("file, line", [("gdbstub/slots.c", '#include "table.h"'),
                                         ("arch/x86/kgdb-check.c", '#include "../../gdbstub/slots.h"'),
+                                        ("arch/x86/kgdb-slots.c", "#include <linux/kgdb_watch.h>"),
                                         ("gdbstub/tests/fuzz.c", '#include "../slots.h"'),
                                         ("gdbstub/include/linux/kgdb_watch.h", '#include "slots.h"')])
 def test_a_planted_include_is_found(tmp_path: Path, file: str, line: str) -> None:
@@ -56,7 +58,7 @@ def test_a_planted_include_is_found(tmp_path: Path, file: str, line: str) -> Non
         shutil.copytree(paths.REPOSITORY / top, tmp_path / top)
     path = tmp_path / file
     path.write_text(f"{line}\n{path.read_text(encoding='utf-8')}", encoding="utf-8")
-    header = line.split('"')[1]
+    header = re.split('["<>]', line)[1]
     assert direction.bad_includes(tmp_path) == [f"{file} includes {header}"]
 
 
