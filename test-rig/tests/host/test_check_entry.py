@@ -35,31 +35,58 @@ exc_debug:
 exc_nmi:
 	testb $3, 8(%rsp)
 	jne 3f
-	mov %db7, %rax
+4:	mov %db7, %rax
 	mov %gs:behind(%rip), %rbx
+	call irqentry_nmi_exit
+	mov %rax, %db7
+	movl $1, %gs:{after}(%rip)
+	call {called}
+	jne 4b
 	ret
 3:	jmp __x86_return_thunk
 	mov %gs:behind(%rip), %rbx
 	ret
+helper:
+	mov %gs:{within}(%rip), %eax
+	ret
+	.section .data..percpu, "aw", @progbits
+	.skip 16
+	.type static_one, @object
+	.size static_one, 8
+static_one:
+	.quad 0
+	.type nmi_state, @object
+	.size nmi_state, 4
+nmi_state:
+	.long 0
 """
+#: What of it is refused.
+REFUSED = {"assembly": "cpu_dr7", "branch": "cpu_dr7", "after": "nmi_state", "called": "paranoid_exit", "within": "nmi_cr2"}
 
 
 def found(tmp_path: Path, **symbols: str) -> list[str]:
     source, built = tmp_path / "entry.s", tmp_path / "entry.o"
-    source.write_text(CODE.format(**symbols), encoding="ascii")
+    source.write_text(CODE.format(**REFUSED | symbols), encoding="ascii")
     subprocess.run(["as", "--64", "-o", built, source], check=True)
     return entry.touched([built], tmp_path)
 
 
 def test_what_is_refused_may_be_touched(tmp_path: Path) -> None:
     """And what is touched behind the look at cpu_dr7 or DR7, or behind a jump that leaves, does not count."""
-    assert found(tmp_path, assembly="x86_spec_ctrl_current", branch="cpu_dr7") == []
+    assert found(tmp_path, assembly="x86_spec_ctrl_current") == []
+    assert found(tmp_path, called="helper") == []
 
 
-@pytest.mark.parametrize(("place", "function"), [("assembly", "asm_exc_debug"), ("branch", "exc_debug")])
-def test_anything_else_is_named(tmp_path: Path, place: str, function: str) -> None:
-    symbols = {"assembly": "cpu_dr7", "branch": "cpu_dr7", place: "planted"}
-    assert found(tmp_path, **symbols) == [f"{function} touches planted with breakpoints enabled"]
+@pytest.mark.parametrize("symbol", ["planted", "static_one"])
+@pytest.mark.parametrize(("place", "function"), [("assembly", "asm_exc_debug"), ("branch", "exc_debug"), ("after", "exc_nmi")])
+def test_anything_else_is_named(tmp_path: Path, place: str, function: str, symbol: str) -> None:
+    """Whether it is another file's, or one of the file's own, which goes by its place in a section."""
+    assert found(tmp_path, **{place: symbol}) == [f"{function} touches {symbol} with breakpoints enabled"]
+
+
+def test_what_is_called_counts(tmp_path: Path) -> None:
+    assert found(tmp_path, called="helper", within="planted") == ["exc_nmi touches planted with breakpoints enabled"]
+    assert found(tmp_path, called="elsewhere") == ["exc_nmi calls elsewhere with breakpoints enabled"]
 
 
 def test_a_function_that_is_not_there(tmp_path: Path) -> None:
