@@ -3,7 +3,7 @@
  * kgdb_trigger: the instructions
  *
  * Each access is one instruction that makes one access to memory, in a function
- * of its own (trigger_read_1 to trigger_rmw_8, and store.c's). No lock is held
+ * of its own (trigger_read_1 to trigger_add_8, and store.c's). No lock is held
  * there but the one that context=irqsoff asks for: a debugger may stop the
  * machine at any of them.
  */
@@ -158,6 +158,33 @@ static noinline void trigger_rmw_8(void *address, u64 value)
 
 #endif
 
+#if TRIGGER_HAS_ADD
+
+static noinline void trigger_add_1(void *address, u64 value)
+{
+	asm volatile("addb %1, %0" : CHANGED(*(u8 *)address) : FROM((u8)value) : "cc");
+}
+
+static noinline void trigger_add_2(void *address, u64 value)
+{
+	asm volatile("addw %1, %0" : CHANGED(*(u16 *)address) : FROM((u16)value) : "cc");
+}
+
+static noinline void trigger_add_4(void *address, u64 value)
+{
+	asm volatile("addl %1, %0" : CHANGED(*(u32 *)address) : FROM((u32)value) : "cc");
+}
+
+#ifdef CONFIG_64BIT
+
+static noinline void trigger_add_8(void *address, u64 value)
+{
+	asm volatile("addq %1, %0" : CHANGED(*(u64 *)address) : FROM((u64)value) : "cc");
+}
+
+#endif
+#endif
+
 typedef void (*trigger_fn)(void *address, u64 value);
 
 /* By operation and binary logarithm of the size. */
@@ -172,6 +199,13 @@ static const trigger_fn trigger_fns[OP_RANDOM][4] = {
 		       trigger_write_8,
 #endif
 	},
+#if TRIGGER_HAS_ADD
+	[OP_ADD] = { trigger_add_1, trigger_add_2, trigger_add_4,
+#ifdef CONFIG_64BIT
+		     trigger_add_8,
+#endif
+	},
+#endif
 	[OP_RMW] = { trigger_rmw_1, trigger_rmw_2, trigger_rmw_4,
 #ifdef CONFIG_64BIT
 		     trigger_rmw_8,

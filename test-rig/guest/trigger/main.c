@@ -16,7 +16,7 @@
  *		bytes each; lines that are all zero are left out. What a debugger
  *		writes to the buffer is not seen here.
  * run		write one line here and the accesses have been made when the
- *		write returns; run.c has the lines. Any number of runs may be
+ *		write returns; run_line.c has the lines. Any number of runs may be
  *		under way at once.
  * memory	memory that is given back, and used afterwards: memory.c
  *
@@ -29,7 +29,7 @@
  * raise		raise #DB with any DR6: raise.c
  * patched	text that the kernel patches, and what else traps: patched.c
  *
- * A refused line is EINVAL, and the kernel log has the reason: line.c.
+ * A refused line is EINVAL, and the kernel log has the reason.
  *
  * This file sets the others up; none of them uses another one in a circle.
  */

@@ -24,15 +24,21 @@ struct dentry;
 /* How many of the sizes 1, 2, 4, 8 there are. */
 #define TRIGGER_SIZES	(IS_ENABLED(CONFIG_64BIT) ? 4 : 3)
 
-enum trigger_op { OP_READ, OP_WRITE, OP_RMW, OP_PROBED, OP_RANDOM };
+/* The last two are for a request, not for an access. */
+enum trigger_op { OP_READ, OP_WRITE, OP_ADD, OP_RMW, OP_PROBED, OP_RANDOM, OP_MIXED };
 
-/* One access. @op is not OP_RANDOM. */
+/* One access. */
 struct trigger_access {
 	enum trigger_op op;
 	unsigned int size;
 	unsigned int offset;
 	u64 value;
 };
+
+static inline bool trigger_is_sequence(enum trigger_op op)
+{
+	return op == OP_RANDOM || op == OP_MIXED;
+}
 
 struct trigger_context;
 
@@ -106,11 +112,17 @@ static const struct file_operations name##_fops = {				\
 	-EINVAL;					\
 })
 
+/* access.c: whether an instruction adds to memory and is no atomic one. */
+#define TRIGGER_HAS_ADD	IS_ENABLED(CONFIG_X86)
+
 /* access.c: performs the access of @request, here and now. In any context. */
 void trigger_perform(struct trigger_request *request);
 /* How many that was so far. */
 long trigger_performed(void);
 bool trigger_has_rmw(void);
+
+/* run_line.c: fill @request from @line, which is one line without its newline and is cut up. */
+int trigger_parse(char *line, struct trigger_request *request);
 
 /* run.c */
 void trigger_run_files(struct dentry *directory);

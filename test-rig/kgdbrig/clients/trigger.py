@@ -2,9 +2,9 @@
 """The accesses a test asks for, made by the guest's kgdb_trigger module.
 
 The module is described at the top of test-rig/guest/trigger/main.c, the lines
-that it takes and the sequence of op=random at the top of run.c beside it.
-line() and random_line() write such lines, predict() computes what a random one
-will do, and Trigger has them performed through the guest's shell.
+that it takes in run_line.c beside it, and the sequences of op=random and
+op=mixed in run.c.  line() and random_line() write such lines, predict() computes what a
+random one will do, and Trigger has them performed through the guest's shell.
 
 An access that makes gdb stop the machine stops the shell as well: start() it,
 deal with the stop in gdb, then finish().
@@ -20,7 +20,7 @@ from typing import Literal
 from kgdbrig.clients.console import Console
 from kgdbrig.errors import RigError
 
-Op = Literal["read", "write", "rmw", "probed"]
+Op = Literal["read", "write", "add", "rmw", "probed"]
 Context = Literal["task", "softirq", "hardirq", "irqsoff", "nmi", "kprobe", "kretprobe", "ftrace"]
 #: What a debug register stops at.
 RegisterType = Literal["x", "w", "rw"]
@@ -38,7 +38,7 @@ RUN = f"{_DIRECTORY}/run"
 
 @dataclass(frozen=True)
 class Access:
-    """One access; `value` is what a write stores, and of no meaning for a read."""
+    """One access; `value` is what a write stores or an add adds, and of no meaning for a read."""
 
     op: Op
     size: int
@@ -50,7 +50,7 @@ def line(op: Op, *, size: int, offset: int = 0, value: int | None = None, count:
          cpu: int | None = None, context: Context = "task") -> str:
     """The line for `count` equal accesses of `size` bytes at `offset` in the buffer.
 
-    `value` is stored by a write and added by an rmw, and not for a read.  Without
+    `value` is stored by a write, added by an add or an rmw, and not for a read.  Without
     `cpu` the guest's shell makes them itself, on whichever CPU it runs.  Wrong
     combinations are left for the module to refuse.
     """
@@ -61,9 +61,12 @@ def line(op: Op, *, size: int, offset: int = 0, value: int | None = None, count:
 
 
 def random_line(seed: int, count: int, span: int, *, offset: int = 0, cpu: int | None = None,
-                context: Context = "task") -> str:
-    """The line for `count` random reads and writes of the `span` bytes from `offset` on."""
-    return " ".join(["op=random", f"seed={seed}", f"span={span}", f"offset={offset}",
+                context: Context = "task", mixed: bool = False) -> str:
+    """The line for `count` random reads and writes of the `span` bytes from `offset` on.
+
+    With `mixed` there are additions among them, and accesses at any alignment.
+    """
+    return " ".join(["op=mixed" if mixed else "op=random", f"seed={seed}", f"span={span}", f"offset={offset}",
                      *_common(count, cpu, context)])
 
 
@@ -81,7 +84,7 @@ def forever(text: str) -> str:
     return f"while echo '{text}' > {RUN}; do :; done 2> /dev/null"
 
 
-def predict(seed: int, count: int, span: int, *, offset: int = 0, word: int = 8,
+def predict(seed: int, count: int, span: int, *, offset: int = 0, word: int = 8, mixed: bool = False,
             contents: bytes = bytes(BUFFER_SIZE)) -> list[Access]:
     """What random_line() with the same arguments does, in order.
 
@@ -104,15 +107,21 @@ def predict(seed: int, count: int, span: int, *, offset: int = 0, word: int = 8,
     for _ in range(count):
         a, b, c, d = draw(), draw(), draw(), draw()
         size = 1 << a % sizes
-        where = offset + size * (b % (span // size))
+        where = offset + (b % (span - size + 1) if mixed and a & 1 << 18 else size * (b % (span // size)))
         if not a & 1 << 16:
             accesses.append(Access("read", size, where))
             continue
         value = (d << 32 | c) & (1 << 8 * size) - 1
-        if value == int.from_bytes(memory[where:where + size], "little"):
-            value ^= 1
-        memory[where:where + size] = value.to_bytes(size, "little")
-        accesses.append(Access("write", size, where, value))
+        before = int.from_bytes(memory[where:where + size], "little")
+        adds = mixed and bool(a & 1 << 17)
+        if adds:
+            value = value or 1
+            after = (before + value) % (1 << 8 * size)
+        else:
+            value ^= value == before
+            after = value
+        memory[where:where + size] = after.to_bytes(size, "little")
+        accesses.append(Access("add" if adds else "write", size, where, value))
     return accesses
 
 

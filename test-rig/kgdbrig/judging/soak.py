@@ -43,8 +43,10 @@ SLOTS = 4
 
 #: Accesses of one CPU between two looks at the guest's shell.
 _ROUND = 32
-#: Accesses and watchpoints lie in so many bytes of the trigger's buffer: few, so that they meet.
+#: Accesses lie in so many bytes of the trigger's buffer: few, so that they meet watchpoints.
 _REGION = 32
+#: One watchpoint in four may begin so far before that, and end so far behind it.
+_EDGE = 8
 #: The bytes that one CPU accesses in one round.
 _SPANS = (16, 24, 32)
 #: How often the guest's shell breaks in while the CPUs are at it, each round.
@@ -71,13 +73,18 @@ class Choice:
 
 
 def random_watch(rng: Random, choice: Choice, base: int, word: int) -> Watch:
-    """A watchpoint in the region at `base`; it may need more slots than there are."""
+    """A watchpoint about the region, in the buffer at `base`; it may need more slots than there are."""
     kind = rng.choice(choice.kinds)
+    room = _REGION
+    if rng.randrange(4):
+        base += _EDGE
+    else:
+        room += 2 * _EDGE
     if choice.ranges and rng.random() < 0.5:
         length = rng.randint(1, 3 * word)
-        return Watch(kind, base + rng.randrange(_REGION - length + 1), length)
+        return Watch(kind, base + rng.randrange(room - length + 1), length)
     size = max(1 << rng.randrange(word.bit_length()) for _ in range(2))
-    return Watch(kind, base + size * rng.randrange(_REGION // size), size)
+    return Watch(kind, base + size * rng.randrange(room // size), size)
 
 
 def grow(rng: Random, choice: Choice, base: int, word: int, kept: tuple[Watch, ...]) -> tuple[Watch, ...]:
@@ -109,7 +116,7 @@ class Soak:
         outside = target.machine.oracle is not None
         self._witness: Witness
         if outside:
-            self._witness = Outside(target.oracle(), self._base, _REGION)
+            self._witness = Outside(target.oracle(), self._base)
         else:
             self._witness = Within(target)
         #: How often the guest's shell breaks in while the accesses are made.
@@ -153,12 +160,12 @@ class Soak:
         lines = []
         for cpu in range(self._target.smp):
             seed, span = rng.randrange(1, 1 << 32), rng.choice(_SPANS)
-            offset = 8 * rng.randrange((_REGION - span) // 8 + 1)
+            offset = _EDGE + 8 * rng.randrange((_REGION - span) // 8 + 1)
             context = rng.choice(self._choice.contexts)
             self.judge.note(cpu, f"round: {context} on CPU {cpu}")
-            lines.append(trigger.random_line(seed, _ROUND, span, offset=offset, cpu=cpu, context=context))
+            lines.append(trigger.random_line(seed, _ROUND, span, offset=offset, cpu=cpu, context=context, mixed=True))
             # What a store stores does not matter here, so what the buffer holds does not.
-            self._witness.expect(cpu, trigger.predict(seed, _ROUND, span, offset=offset, word=self._word))
+            self._witness.expect(cpu, trigger.predict(seed, _ROUND, span, offset=offset, word=self._word, mixed=True))
         self._target.trigger.start_lines(*lines, meanwhile="; ".join([BREAK_IN] * self._breaks) or ":",
                                          afterwards=BREAK_IN)
         self._started = True

@@ -35,26 +35,39 @@ class Witness(Protocol):
 
 
 class Outside:
-    """The oracle: it sees what really happened in `length` bytes at `base`."""
+    """The oracle: it sees what really happened in the trigger's buffer, which begins at `base`.
 
-    def __init__(self, oracle: Oracle, base: int, length: int) -> None:
+    An addition is a load and a store of one instruction; it counts as the store.
+    """
+
+    def __init__(self, oracle: Oracle, base: int) -> None:
         self._oracle = oracle
         self._base = base
         self._expected: dict[int, deque[trigger.Access]] = {}
-        oracle.watch(base, length)
+        #: CPUs that have made the load of an addition.
+        self._adding: set[int] = set()
+        oracle.watch(base, trigger.BUFFER_SIZE)
 
     def expect(self, cpu: int, accesses: Iterable[trigger.Access]) -> None:
         self._expected[cpu] = deque(accesses)
 
     def seen(self, rsp: Rsp, stop: StopReply) -> list[Access]:
-        found = self._oracle.drain()
-        for access in found:
-            left = self._expected.get(access.vcpu)
-            expected = left.popleft() if left else None
-            if expected is None or (self._base + expected.offset, expected.size, expected.op == "write") != \
-                    (access.addr, access.size, access.store):
-                raise RigError(f"the oracle saw a {words(access)}, where {expected} was asked for")
-        return found
+        return [access for access in self._oracle.drain() if self._is_whole(access)]
+
+    def _is_whole(self, access: Access) -> bool:
+        """Whether it is all of what was asked for next, and not the load of an addition."""
+        left = self._expected.get(access.vcpu)
+        expected = left[0] if left else None
+        first = expected is not None and expected.op == "add" and access.vcpu not in self._adding
+        if expected is None or (self._base + expected.offset, expected.size, expected.op != "read" and not first) != \
+                (access.addr, access.size, access.store):
+            raise RigError(f"the oracle saw a {words(access)}, where {expected} was asked for")
+        if first:
+            self._adding.add(access.vcpu)
+            return False
+        self._adding.discard(access.vcpu)
+        self._expected[access.vcpu].popleft()
+        return True
 
     def finish(self) -> None:
         missing = {cpu: len(accesses) for cpu, accesses in self._expected.items() if accesses}
@@ -75,8 +88,8 @@ class Within:
         self._base = target.trigger.address()
         self._count_at = target.symbol("trigger_count")
         self._word = target.word
-        found = re.findall(r"^([0-9a-f]+) \S (trigger_(?:read|write)_\d)\b",
-                           target.console.run("grep -E ' trigger_(read|write)_' /proc/kallsyms"), re.MULTILINE)
+        found = re.findall(r"^([0-9a-f]+) \S (trigger_(?:read|write|add)_\d)\b",
+                           target.console.run("grep -E ' trigger_(read|write|add)_' /proc/kallsyms"), re.MULTILINE)
         self._functions = {name: int(address, 16) for address, name in found}
         self._expected: deque[trigger.Access] = deque()
         self._done = target.trigger.count()
@@ -97,7 +110,7 @@ class Within:
             start = self._functions[f"trigger_{asked.op}_{asked.size}"]
             ours = self._done == count and start < pc < start + _FUNCTION_MAX and rsp.read_memory(pc, 1) in _RETURNS
             found.append(Access(self._done, 0, self._done, start, pc if ours else 0, self._base + asked.offset, asked.size,
-                                asked.op == "write"))
+                                asked.op != "read"))
         return found
 
     def finish(self) -> None:
