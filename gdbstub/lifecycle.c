@@ -112,7 +112,7 @@ static void release_later(struct work_struct *work)
 
 static void queue_release_work(struct irq_work *work)
 {
-	/* One that waits for its next try has not long to wait */
+	/* A retry that is queued already runs soon */
 	schedule_delayed_work(&release_work, 0);
 }
 
@@ -139,7 +139,7 @@ void kgdb_watch_resume(void)
 		irq_work_queue(&release_kick);
 }
 
-/* The end of a change that finds that memory is freed */
+/* Finish a change: drop what is on freed memory, and say so */
 static void forget(u32 which, unsigned long flags)
 	__releases(&dbg_master_lock)
 {
@@ -243,7 +243,7 @@ void kgdb_watch_exit(void)
 	kgdb_table_drop(kgdb_table_within(0, ULONG_MAX));
 	idle = kgdb_slots_idle();
 	change_end(flags);
-	/* Not for nothing: it waits for all CPUs, and one may be stuck */
+	/* Only if needed: it waits for all CPUs, and one may be stuck */
 	if (idle)
 		apply_everywhere();
 }
@@ -253,8 +253,8 @@ void kgdb_watch_exit(void)
  * @cpu: whose; the boot CPU uses it from now on
  *
  * It is a copy of what the boot CPU had when the copying began. Memory that
- * nobody had may be the exception entry code's by now: whoever has watched it
- * was free to do so until now, and is told in the log.
+ * was free may be the exception entry code's by now. A watchpoint that was set
+ * there before was legal; it is dropped, with a line in the log.
  *
  * Context: setup_per_cpu_areas(), interrupts off, one CPU.
  */

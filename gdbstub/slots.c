@@ -224,7 +224,7 @@ void kgdb_slots_settle(const struct kgdb_slot_spec *specs, unsigned int count,
 	smp_store_release(&generation, next->generation);
 }
 
-/* A snapshot as a whole, whoever publishes another one meanwhile */
+/* Copy one whole snapshot, even if another one is published meanwhile */
 static void read_newest(struct kgdb_slot_set *set)
 {
 	unsigned int number;

@@ -318,7 +318,7 @@ void kgdb_table_lock_down(void)
 
 /*
  * A watchpoint that was there before stays what it was, whatever gdb did in
- * between. One that is not there any more is something new if it returns.
+ * between. A watchpoint that was removed counts as new when it is set again.
  */
 static bool settle_watches(unsigned int generation)
 {
