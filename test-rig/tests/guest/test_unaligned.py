@@ -13,7 +13,10 @@ import pytest
 
 from drive import go_on, prepare, reasons, set_and_go_on, stop_in_gdb, stops_on_wire, watched
 from kgdbrig.clients.target import Target
-from kgdbrig.clients.trigger import line
+from kgdbrig.clients.trigger import Op, line
+
+#: Stores, each with its value.
+STORES: tuple[tuple[Op, int], ...] = (("write", 0x123456), ("add", 0x101010))
 
 
 def test_what_is_not_touched_stops_nobody(target: Target) -> None:
@@ -23,8 +26,9 @@ def test_what_is_not_touched_stops_nobody(target: Target) -> None:
     set_and_go_on(target, rsp, f"Z4,{target.trigger.address(64):x},1")
     for size in (2, 4, 8)[:1 + target.word // 4]:
         for offset in (65, 63 - size, 129, 1001):
-            for op, value in (("write", 0x5a), ("read", None), ("add", 1)):
-                target.trigger.run(op, size=size, offset=offset, value=value)
+            target.trigger.run("write", size=size, offset=offset, value=0x5a)
+            target.trigger.run("add", size=size, offset=offset, value=1)
+            target.trigger.run("read", size=size, offset=offset)
     stops = stops_on_wire(target, rsp, line("read", size=target.word, offset=63))
     assert reasons(target, stops) == [("awatch", 64)]
 
@@ -38,7 +42,7 @@ def test_of_two_on_a_page_the_one_that_is_touched(target: Target, kind: int, rea
     set_and_go_on(target, rsp, f"Z{kind},{target.trigger.address(low):x},1", f"Z{kind},{target.trigger.address(high):x},2")
     stops = stops_on_wire(target, rsp, *(line(op, size=size, offset=offset, value=value)
                                          for offset in (high - 1, low - 2)
-                                         for op, value in (("write", 0x123456), ("add", 0x101010))))
+                                         for op, value in STORES))
     assert reasons(target, stops) == [(reason, high)] * 2 + [(reason, low)] * 2
 
 
