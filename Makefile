@@ -30,6 +30,10 @@ SOURCE_PACKAGES = $(if $(OWN_SOURCE),,$(filter linux-source-6.%,$(addprefix linu
 # The targets that take a tree of the user's need no package for it.
 demo gdb kernel: OWN_SOURCE = $(KERNEL_SRC)
 
+# What is about several CPUs, sharing, letting go, early boot, and at random: also on a kernel that checks itself, and on
+# one whose interrupts are threads. pytest says 5 where K leaves none of them.
+ON_MORE_KERNELS = $(patsubst %,test-rig/tests/guest/test_%.py,soak smp letting_go sharing early)
+
 .DEFAULT_GOAL := help
 .PHONY: help deps demo compare gdb console kernel test test-all test-host test-debug test-clients test-fixes soak endurance fuzz series check clean clean-cache
 
@@ -76,8 +80,10 @@ test-all: deps ## as test, with what that leaves out: each instruction of a wind
 	@$(PYTEST) -n $(JOBS) --dist loadgroup test-rig/tests $(if $(K),-k '$(K)')
 
 test-debug: export KVER := $(call named,KVER)
-test-debug: deps ## run the tests that need kernels of their own: lockdep and KASAN, all mitigations, hibernation, our option off, parts left out (K)
-	@$(PYTEST) -n $(JOBS) test-rig/tests/debug $(if $(K),-k '$(K)')
+test-debug: deps ## run the tests that need kernels of their own: lockdep and KASAN, PREEMPT_RT, all mitigations, hibernation, our option off, parts left out (K)
+	@$(PYTEST) -n $(JOBS) test-rig/tests/debug $(if $(K),-k '$(K)') || [ $$? = 5 ]
+	@$(PYTEST) -n $(JOBS) --config=debug $(ON_MORE_KERNELS) $(if $(K),-k '$(K)') || [ $$? = 5 ]
+	@$(PYTEST) -n $(JOBS) --config=rt $(ON_MORE_KERNELS) $(if $(K),-k '$(K)') || [ $$? = 5 ]
 
 test-clients: export KVER := $(call named,KVER)
 test-clients: deps ## run gdb's sessions with the gdbs of later Debian suites, by its machine interface and its debugger adapter, and lldb (K)

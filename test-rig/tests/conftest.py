@@ -28,7 +28,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent / "guest"))
 from kgdbrig import arches, paths
 from kgdbrig.clients.gdb import Debugger
 from kgdbrig.clients.target import Target
-from kgdbrig.judging import klog
+from kgdbrig.judging import endurance, klog
 from kgdbrig.kernels import build, source
 from kgdbrig.kernels.build import Kernel
 from kgdbrig.kernels.hooks import PARTS
@@ -98,6 +98,7 @@ def platforms(*, i386: bool = False, one_version: bool = False, rest_in_test_all
 def pytest_addoption(parser: pytest.Parser) -> None:
     group = parser.getgroup("rig", "the kernel under test")
     group.addoption("--series", choices=PARTS, default=PARTS[-1], help="has the series up to and including this part")
+    group.addoption("--config", metavar="NAME", default="default", help="is built with configs/NAME.config as well")
     group.addoption("--without", metavar="NAME.patch", action="append", default=[], help="lacks this hook of the series")
 
 
@@ -131,6 +132,8 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
         marked = {mark: metafunc.definition.get_closest_marker(mark) is not None
                   for mark in ("i386", "one_version", "rest_in_test_all")}
         marked["i386"] &= _BOCHS not in metafunc.fixturenames
+        # A build of minutes: on other versions as well only if they are named.
+        marked["one_version"] |= metafunc.config.option.config != "default" and not os.environ.get("KVER")
         # With one CPU, that is: what boots a machine of its own may well be of another kind there.
         marked["in_bochs"] = {"target", "boot"} & set(inspect.signature(metafunc.function).parameters) == {"target"} \
             and (metafunc.module.__name__, metafunc.function.__name__) in run_in_bochs()
@@ -201,8 +204,8 @@ def built(request: pytest.FixtureRequest) -> Build:
 
 @pytest.fixture(scope="session")
 def kernel(request: pytest.FixtureRequest, platform: Platform, built: Build) -> Kernel:
-    """The patched kernel, or what --series and --without ask for; built if it is not in the cache."""
-    return built(platform.version, platform.arch, series=request.config.option.series,
+    """The patched kernel, or what --series, --without and --config ask for; built if it is not in the cache."""
+    return built(platform.version, platform.arch, series=request.config.option.series, config=request.config.option.config,
                  without=request.config.option.without)
 
 
@@ -322,6 +325,8 @@ def boot(request: pytest.FixtureRequest, kernel: Kernel, states: Path, debugger:
     targets = request.node.stash.setdefault(_booted, [])
     with contextlib.ExitStack() as stack:
         def start(*, kernel: Kernel = kernel, **arguments: Any) -> Target:
+            if request.config.option.config == "debug":
+                arguments.setdefault("memory_mb", endurance.MEMORY_MB)
             if arguments.get("machine") == _BOCHS:
                 kernel = request.getfixturevalue("bochs_kernel")
             target = _machine(kernel, states, debugger, **arguments)

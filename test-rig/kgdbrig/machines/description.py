@@ -46,7 +46,7 @@ class Description:
 
     `hypervisor=False` keeps the guest from knowing that it is one: it takes
     QEMU's debug registers for a processor's.  `cpu` is another of QEMU's models
-    than the architecture's.
+    than the one that machines with this kernel have.
 
     `state`, made by save() on a machine of the same description, is where the
     guest goes on from, instead of from its reset.

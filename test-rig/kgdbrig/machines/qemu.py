@@ -39,6 +39,9 @@ _WAKES_QEMU = ["-chardev", "pty,id=wake", "-mon", "chardev=wake,mode=readline"]
 #: What an instruction takes by the guest's clock, about what it takes in truth, where there is one CPU.
 INSTRUCTION_NS = 16
 
+#: A version whose guests have a CPU with all that QEMU emulates, instead of the architecture's.
+_CPU_OF = {"7.3": "max"}
+
 #: After how long RCU takes a CPU for stuck (CONFIG_RCU_CPU_STALL_TIMEOUT), in seconds of the guest's.
 _RCU_STALL_SECONDS = 21
 
@@ -182,7 +185,8 @@ class Machine(AnyMachine):
         turns = ["-accel", f"tcg,thread={'multi' if self.described.parallel else 'single'}"]
         if self._counted:
             turns += ["-icount", f"shift={self._instruction_ns.bit_length() - 1}"]
-        cpu = (self.described.cpu or self.described.arch.cpu) + ",-hypervisor" * (not self.described.hypervisor)
+        model = self.described.cpu or _CPU_OF.get(self.kernel.version, self.described.arch.cpu)
+        cpu = model + ",-hypervisor" * (not self.described.hypervisor)
         command = [self.described.arch.qemu, *self.described.arch.machine, "-cpu", cpu, *turns, "-smp", str(self.smp), "-m",
                    str(self.described.memory_mb), "-no-user-config", "-nodefaults", "-display", "none", "-S",
                    "-kernel", str(self.kernel.image), "-initrd", str(root), "-append", self.command_line,
