@@ -185,7 +185,7 @@ class Machine(AnyMachine):
         turns = ["-accel", f"tcg,thread={'multi' if self.described.parallel else 'single'}"]
         if self._counted:
             turns += ["-icount", f"shift={self._instruction_ns.bit_length() - 1}"]
-        model = self.described.cpu or _CPU_OF.get(self.kernel.version, self.described.arch.cpu)
+        model = self.described.cpu or _CPU_OF.get(self.kernel.version) or self.described.arch.cpu
         cpu = model + ",-hypervisor" * (not self.described.hypervisor)
         command = [self.described.arch.qemu, *self.described.arch.machine, "-cpu", cpu, *turns, "-smp", str(self.smp), "-m",
                    str(self.described.memory_mb), "-no-user-config", "-nodefaults", "-display", "none", "-S",

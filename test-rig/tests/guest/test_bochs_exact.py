@@ -7,6 +7,7 @@ import pytest
 
 from drive import prepare
 from kgdbrig.clients.target import Target
+from kgdbrig.clients.trigger import Op
 from test_attribution import (
     test_a_read_modify_write_is_a_write,
     test_an_access_that_only_overlaps,
@@ -24,6 +25,7 @@ from test_rwatch import (
     test_too_few_slots,
     test_with_others_on_the_same_bytes,
 )
+from test_widths import KINDS, access_all
 
 
 @pytest.fixture
@@ -38,3 +40,10 @@ def test_each_byte_and_no_other(target: Target) -> None:
     rsp.send("c")
     target.back()
     walk(target, rsp, 3, None)
+
+
+@pytest.mark.parametrize("op, kind, reason", KINDS)
+def test_each_width_at_each_offset(target: Target, op: Op, kind: str, reason: str) -> None:
+    """Of a region that one slot covers, and one at an odd address; QEMU's test has more of them."""
+    prepare(target)
+    access_all(target, [(4, 2), (3, 2 if kind == "3" else 4)], op, kind, reason)
