@@ -12,7 +12,7 @@ from __future__ import annotations
 import pytest
 
 from conftest import Boot
-from drive import prepare, stop_in_gdb, stop_on_wire, watched
+from drive import on_cpu, peek, prepare, stop_in_gdb, stop_on_wire, watched
 from kgdbrig.clients.hwbp import PerfEvent
 from kgdbrig.clients.target import Target
 from kgdbrig.clients.trigger import Context, forever, line
@@ -25,18 +25,6 @@ ROUNDS = 20
 DEPTH = 0xff
 PARAMETER = "/sys/module/kgdboc/parameters/kgdboc"
 ON, OFF = f"echo ttyS1,1200 > {PARAMETER}", f"echo > {PARAMETER}"
-
-
-def read(target: Target, address: int, size: int) -> int:
-    """What is in the guest's memory at an address of the kernel, looked at from outside, whatever the guest does."""
-    shown = target.machine.qmp().hmp(f"x /1x{'g' if size == 8 else 'w'} {address:#x}")
-    return int(shown.split(":")[1], 16)
-
-
-def depth(target: Target, cpu: int) -> int:
-    """The address of a CPU's count of nested handlers."""
-    offset = read(target, target.kernel.symbol("__per_cpu_offset") + 8 * cpu, 8)
-    return target.kernel.symbol("cpu_db_depth") + offset & (1 << 64) - 1
 
 
 def counted(target: Target, witness: Oracle, context: Context) -> bool:
@@ -54,11 +42,11 @@ def test_the_branch_is_on_with_a_driver_only(boot: Boot, kernel: Kernel) -> None
     prepare(target)
     witness = target.oracle()
     for cpu in range(CPUS):
-        witness.watch(depth(target, cpu), 4)
+        witness.watch(on_cpu(target, "cpu_db_depth", cpu), 4)
     asked = 0
     for command, on in ((":", False), (ON, True), (OFF, False), (ON, True)):
         target.console.run(command, check=True)
-        assert read(target, key, 4) == on, command
+        assert peek(target, key, 4) == on, command
         assert counted(target, witness, "nmi") is on, command
         assert not counted(target, witness, "task"), command
         with PerfEvent(target.console, target.trigger.address(), 4) as event:
@@ -80,7 +68,7 @@ def test_a_driver_comes_and_goes_while_handlers_run(boot: Boot) -> None:
         target.console.run(f"{ON} && {OFF}", check=True)
     target.console.run(ON, check=True)
     target.console.run("kill $(jobs -p); wait")
-    assert [read(target, depth(target, cpu), 4) & DEPTH for cpu in range(CPUS)] == [0] * CPUS
+    assert [peek(target, on_cpu(target, "cpu_db_depth", cpu), 4) & DEPTH for cpu in range(CPUS)] == [0] * CPUS
 
     rsp = target.attach_rsp()
     assert rsp.request(f"Z2,{target.trigger.address():x},4") == "OK"
