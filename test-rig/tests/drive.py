@@ -102,20 +102,6 @@ def expect_on(target: Target, count: int) -> None:
     assert [bin(value & BREAKPOINTS_ON).count("1") for value in said] == [count] * target.smp, f"cpu_dr7 is {said}"
 
 
-def top_of_stack(target: Target) -> int:
-    """The per-CPU variable with the top of the task's stack: what to add __per_cpu_offset to."""
-    if target.kernel.version == "6.12":     # a field of struct pcpu_hot, behind current_task and two ints
-        return target.kernel.symbol("pcpu_hot") + target.word + 8
-    return target.kernel.symbol("cpu_current_top_of_stack")
-
-
-def cpu_number(target: Target) -> int:
-    """The per-CPU variable with the number of the CPU, as top_of_stack()."""
-    if target.kernel.version == "6.12":
-        return target.kernel.symbol("pcpu_hot") + target.word + 4
-    return target.kernel.symbol("cpu_number")
-
-
 def attach_with_values(target: Target) -> Gdb:
     """A gdb on a stopped machine that knows the variables and functions of kgdb_values."""
     target.values.load()
