@@ -2,7 +2,7 @@
 """Kernel sources: from Debian's packages, unpacked once, or a user's own tree.
 
 A kernel that Debian 12 has comes from the package the system has installed; a
-newer one from a later suite of Debian, by way of kgdbrig.apt.
+newer one from a later suite of Debian, by way of packages/apt.py.
 """
 
 from __future__ import annotations

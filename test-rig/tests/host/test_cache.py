@@ -46,17 +46,18 @@ def test_what_is_not_the_rig_s_stays(cache: Path) -> None:
 
 def test_not_while_somebody_uses_it(cache: Path) -> None:
     uses = "from kgdbrig import paths; print(paths.cache_dir('obj'), flush=True); input()"
-    user = subprocess.Popen(["/usr/bin/python3", "-c", uses],
-                            env=os.environ | {"PYTHONPATH": str(paths.RIG), "PYTHONDONTWRITEBYTECODE": "1"}, text=True,
-                            stdin=subprocess.PIPE, stdout=subprocess.PIPE)
-    assert user.stdout is not None
-    assert user.stdout.readline().strip() == str(cache / "obj")
-    before = sorted(cache.rglob("*"))
-    done = clean()
-    assert done.returncode == 1
-    assert done.stderr.startswith(f"rig: {cache} is in use by another rig: end it, ")
-    assert sorted(cache.rglob("*")) == before
-    user.communicate("\n")
+    # Closing its input ends it, whatever fails here.
+    with subprocess.Popen(["/usr/bin/python3", "-c", uses],
+                          env=os.environ | {"PYTHONPATH": str(paths.RIG), "PYTHONDONTWRITEBYTECODE": "1"}, text=True,
+                          stdin=subprocess.PIPE, stdout=subprocess.PIPE) as user:
+        assert user.stdout is not None
+        assert user.stdout.readline().strip() == str(cache / "obj")
+        before = sorted(cache.rglob("*"))
+        done = clean()
+        assert done.returncode == 1
+        assert done.stderr.startswith(f"rig: {cache} is in use by another rig: end it, ")
+        assert sorted(cache.rglob("*")) == before
+        user.communicate("\n")
     assert clean().returncode == 0
     assert not cache.exists()
 
