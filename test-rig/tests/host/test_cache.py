@@ -110,7 +110,7 @@ def test_too_little_room_is_said_before(cache: Path, tmp_path: Path, monkeypatch
     with pytest.raises(RigError, match=rf"^building Linux needs 1000000000 MB in {cache}, and \d+ MB are free: make room, or "):
         paths.need_room(10**9, "building Linux")
     paths.need_room(0, "nothing")
-    monkeypatch.setattr(source, "_UNPACKED_MB", 10**9)
+    monkeypatch.setattr(source, "TREE_MB", 10**9)
     archive = tmp_path / "linux.tar.xz"
     archive.write_bytes(b"")
     with pytest.raises(RigError, match=r"^unpacking linux\.tar\.xz needs "):
