@@ -99,24 +99,30 @@ def empty_cache() -> None:
         os.close(handle)
 
 
+def hold(path: Path, how: int, flags: int = os.O_RDONLY) -> int:
+    """Hold a lock on a file or a directory until the descriptor, which is returned, is closed.
+
+    FileNotFoundError where there is none, or it was removed before it was locked; BlockingIOError, with LOCK_NB, where
+    that cannot be now.
+    """
+    handle = os.open(path, flags, 0o644)
+    try:
+        fcntl.flock(handle, how)
+        if os.stat(path).st_ino != os.fstat(handle).st_ino:
+            raise FileNotFoundError(path)
+    except BaseException:
+        os.close(handle)
+        raise
+    return handle
+
+
 def _lock(path: Path, how: int) -> int:
-    """Hold a lock on a file until the descriptor is closed; BlockingIOError, with LOCK_NB, if that cannot be now."""
+    """As hold(), on a file that is made where there is none."""
     while True:
         path.parent.mkdir(parents=True, exist_ok=True)
-        try:
-            handle = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
-        except FileNotFoundError:
-            continue  # the directory was removed just now
-        try:
-            fcntl.flock(handle, how)
-            # The one that was opened may have been removed before it was locked.
-            with contextlib.suppress(FileNotFoundError):
-                if os.stat(path).st_ino == os.fstat(handle).st_ino:
-                    return handle
-        except BaseException:
-            os.close(handle)
-            raise
-        os.close(handle)
+        # The directory or the file was removed just now.
+        with contextlib.suppress(FileNotFoundError):
+            return hold(path, how, os.O_RDWR | os.O_CREAT)
 
 
 def runtime_dir() -> Path:

@@ -45,7 +45,7 @@ I386_VERSION = "6.12"
 ONE_VERSION = "6.12"
 
 #: Parts of the names of tests that take long.
-LONG = ("test_endurance.py", "test_series.py", "test_soak.py", "test_compare.py", "test_fuzz.py")
+LONG = ("test_endurance.py", "test_series.py", "test_soak.py", "test_compare.py", "test_fuzz.py", "test_cut_off.py")
 
 #: How many tests, and how many stops at watchpoints, there are in Bochs for each kernel version; fewer is a failure where
 #: all were to run.
@@ -82,7 +82,7 @@ def platforms(*, i386: bool = False, one_version: bool = False, rest_in_test_all
     """What is to be tested: KVER and ARCH from the environment, or all there is.
 
     On i386 only the tests marked so, on the one version that is supported there.  What runs `in_bochs` on each version
-    needs not do so in QEMU.
+    need not do so in QEMU.
     """
     versions = os.environ.get("KVER", "").split() or list(source.VERSIONS)
     arches_ = os.environ.get("ARCH", "").split() or list(arches.ARCHES)

@@ -8,12 +8,13 @@ from kgdbrig.clients.gdb import Gdb
 from kgdbrig.clients.rsp import Rsp, StopReply
 from kgdbrig.clients.target import Target
 from kgdbrig.clients.trigger import RUN, Context, Op, forever, line
+from kgdbrig.wait import Deadline
 
 #: DR6's BS: the debug exception was raised by a single step (SDM vol. 3B, 18.2.3).
 DR6_STEP = 1 << 14
 
-#: DR7's bits that enable registers (SDM vol. 3B, 18.2.4).
-BREAKPOINTS_ON = 0xff
+#: DR7's bits that enable registers, and the one that is always set (SDM vol. 3B, 18.2.4).
+BREAKPOINTS_ON, ALWAYS_SET = 0xff, 1 << 10
 
 #: What KGDB says when it is entered on a CPU that has the debugger already, and cannot go on.
 DEAD = "Recursive entry to debugger"
@@ -64,18 +65,41 @@ def per_cpu_offset(target: Target, rsp: Rsp, cpu: int = 0) -> int:
     return int.from_bytes(rsp.read_memory(target.kernel.symbol("__per_cpu_offset") + 8 * cpu, 8), "little")
 
 
-def top_of_stack(target: Target) -> int:
-    """The per-CPU variable with the top of the task's stack: what to add __per_cpu_offset to."""
-    if target.kernel.version == "6.12":     # a field of struct pcpu_hot, behind current_task and two ints
-        return target.kernel.symbol("pcpu_hot") + target.word + 8
-    return target.kernel.symbol("cpu_current_top_of_stack")
+def peek(target: Target, address: int, size: int) -> int:
+    """What is in the guest's memory at an address of the kernel, looked at from outside, whatever the guest does; QEMU only."""
+    shown = target.machine.qmp().hmp(f"x /1x{'g' if size == 8 else 'w'} {address:#x}")
+    return int(shown.split(":")[1], 16)
 
 
-def cpu_number(target: Target) -> int:
-    """The per-CPU variable with the number of the CPU, as top_of_stack()."""
-    if target.kernel.version == "6.12":
-        return target.kernel.symbol("pcpu_hot") + target.word + 4
-    return target.kernel.symbol("cpu_number")
+def on_cpu(target: Target, name: str, cpu: int) -> int:
+    """The address of a CPU's own variable; QEMU only."""
+    offset = peek(target, target.kernel.symbol("__per_cpu_offset") + target.word * cpu, target.word)
+    return (target.kernel.symbol(name) + offset) % (1 << 8 * target.word)
+
+
+def cpu_dr7(target: Target) -> list[int]:
+    """What perf's code takes each CPU's DR7 for (hw_breakpoint_active()), and writes there when it restores it."""
+    return [peek(target, on_cpu(target, "cpu_dr7", cpu), target.word) for cpu in range(target.smp)]
+
+
+def expect_off(target: Target) -> None:
+    """At a stop: no CPU has a debug register enabled, and perf's code does not believe that one has."""
+    armed, believed = target.breakpoints_armed(), cpu_dr7(target)
+    assert armed == [0] * target.smp, f"as many registers are enabled, CPU by CPU: {armed}"
+    assert believed == [0] * target.smp, f"cpu_dr7 is {believed}"
+
+
+def expect_on(target: Target, count: int) -> None:
+    """Wait until each CPU has `count` debug registers enabled, and just those that perf's code believes are.
+
+    Those of a running CPU may be off for a moment: see Target.expect_armed().
+    """
+    target.expect_armed(count)
+    deadline = Deadline(10)
+    while (dr7 := [registers["DR7"] & ~ALWAYS_SET for registers in target.machine.debug_registers()]) != \
+            (said := [value & ~ALWAYS_SET for value in cpu_dr7(target)]):
+        assert not deadline.passed(), f"DR7 is {dr7}, and cpu_dr7 is {said}"
+    assert [bin(value & BREAKPOINTS_ON).count("1") for value in said] == [count] * target.smp, f"cpu_dr7 is {said}"
 
 
 def attach_with_values(target: Target) -> Gdb:

@@ -213,15 +213,7 @@ def _finished(directory: Path) -> Kernel | None:
 
 def _claim(directory: Path) -> None:
     """Keep other rigs from removing a finished kernel while this process lives; FileNotFoundError when there is none."""
-    handle = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        fcntl.flock(handle, fcntl.LOCK_SH)
-        # The one that was opened may have been removed before it was locked.
-        if os.stat(directory).st_ino != os.fstat(handle).st_ino:
-            raise FileNotFoundError(directory)
-    except BaseException:
-        os.close(handle)
-        raise
+    handle = paths.hold(directory, fcntl.LOCK_SH)
     before = _in_use.pop(directory, None)
     if before is not None:
         os.close(before)
@@ -440,9 +432,8 @@ def _kind(stored: dict[str, Any]) -> tuple[object, ...]:
 
 def _remove(kernel: Path) -> None:
     """Remove a finished kernel; BlockingIOError when a rig uses it."""
-    handle = os.open(kernel, os.O_RDONLY | os.O_DIRECTORY)
+    handle = paths.hold(kernel, fcntl.LOCK_EX | fcntl.LOCK_NB)
     try:
-        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
         # Renamed first: a kernel is complete or absent.
         doomed = kernel.with_name(f".old-{kernel.name}")
         kernel.rename(doomed)

@@ -229,6 +229,8 @@ def _copy(pristine: Source, tree: Path, progress: TextIO | None) -> None:
     Nothing writes to a file of a tree in place (_write() replaces files, and
     kbuild writes to O= only), so links keep the pristine tree as it is.
     """
+    if not pristine.cached:
+        paths.need_room(source.TREE_MB, f"copying {pristine.identity}")
     line = Progress(f"copying {pristine.identity}", progress)
     temporary = Path(tempfile.mkdtemp(prefix=".copy-", dir=tree.parent))
     try:

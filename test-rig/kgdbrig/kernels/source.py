@@ -2,7 +2,7 @@
 """Kernel sources: from Debian's packages, unpacked once, or a user's own tree.
 
 A kernel that Debian 12 has comes from the package the system has installed; a
-newer one from a later suite of Debian, by way of kgdbrig.apt.
+newer one from a later suite of Debian, by way of packages/apt.py.
 """
 
 from __future__ import annotations
@@ -61,7 +61,7 @@ class Source:
 
 
 #: What a tree takes, in megabytes, and some more.
-_UNPACKED_MB = 2_200
+TREE_MB = 2_200
 
 
 class Origin(Protocol):
@@ -275,7 +275,7 @@ def _user_tree(kernel_src: Path, progress: TextIO | None) -> Source:
 
 def _unpack(archive: Path, directory: Path, progress: TextIO | None) -> None:
     """Unpack `archive` as `directory`, completely or not at all."""
-    paths.need_room(_UNPACKED_MB, f"unpacking {archive.name}")
+    paths.need_room(TREE_MB, f"unpacking {archive.name}")
     total = archive.stat().st_size
     line = Progress(f"unpacking {archive.name}", progress)
     temporary = Path(tempfile.mkdtemp(prefix=".unpack-", dir=directory.parent))

@@ -46,15 +46,22 @@ def test_machine_interface(target: Target, suite: str) -> None:
             assert mi.command(f"-break-enable {number}").startswith("^done")
             mi.events.clear()
             assert mi.command("-exec-continue").startswith("^running")
-            target.console.finish()
+            target.back()
             target.console.start(command)
             said = mi.stopped()
             assert [field for field in (*fields, 'func="do_proc_dointvec_conv"') if field not in said] == [], said
-            assert [event for event in mi.events if event.startswith("*stopped")] == [said]
             assert re.match(r'\^done,stack=\[frame={level="0",', mi.command("-stack-list-frames 0 3"))
+            assert mi.command("-exec-continue").startswith("^running")
+            printed = target.console.finish()
+            # A second stop for the access would be before this one.
+            target.break_in()
+            broke = mi.stopped()
+            assert 'reason="signal-received"' in broke
+            assert [event for event in mi.events if event.startswith("*stopped")] == [said, broke]
+            assert printed.strip() == ("7" if command == GET else "")
         assert mi.command("-break-delete 1 2 3").startswith("^done")
         assert mi.command("-target-detach").startswith("^done")
-    assert target.console.finish().strip() == "7"
+    target.back()
     target.expect_armed(0)
 
 

@@ -6,7 +6,18 @@ from __future__ import annotations
 import pytest
 
 from conftest import Boot
-from drive import break_in, go_on, go_on_wire, prepare, set_and_go_on, stop_in_gdb, stop_on_wire, watched
+from drive import (
+    break_in,
+    expect_off,
+    expect_on,
+    go_on,
+    go_on_wire,
+    prepare,
+    set_and_go_on,
+    stop_in_gdb,
+    stop_on_wire,
+    watched,
+)
 from kgdbrig.clients.target import Target
 from kgdbrig.errors import RigError
 
@@ -29,17 +40,17 @@ def test_watchpoints_are_off_there_and_on_again_afterwards(boot: Boot) -> None:
     rsp = target.attach_rsp()
     set_and_go_on(target, rsp, f"Z2,{buffer:x},4",
                   *(f"Z{text.format(target.kernel.symbol(name), target.word)}" for name, text in OWN.items()))
-    target.expect_armed(4)
+    expect_on(target, 4)
     for cpu in range(CPUS):
         call_in(target, cpu)
         assert rsp.wait_stop().reason is None
-        assert target.breakpoints_armed() == [0] * CPUS
+        expect_off(target)
         # Moved on by 64 bytes at each of these stops.
         assert rsp.request(f"z2,{buffer + 64 * cpu:x},4") == "OK"
         assert rsp.request(f"Z2,{buffer + 64 * (cpu + 1):x},4") == "OK"
         mark = target.tap.mark()
         go_on_wire(target, rsp)
-        target.expect_armed(4)
+        expect_on(target, 4)
         assert not [packet for packet in target.tap.since(mark) if packet.data.startswith(b"T")]
         for other in range(CPUS):
             target.trigger.run("write", size=4, offset=64 * cpu, value=16 * cpu + other + 1, cpu=other)

@@ -14,6 +14,7 @@ from conftest import Boot
 from kgdbrig.clients.rsp import Rsp
 from kgdbrig.clients.target import Target
 from kgdbrig.machines.initramfs import NEXT_INITRAMFS, NEXT_KERNEL
+from test_going_down import DROPS_HITS, LET_GO
 
 CPUS = 2
 
@@ -24,6 +25,9 @@ STARTS = {"load": "kexec exec", "crash": "echo c > /proc/sysrq-trigger"}
 
 #: For a test whose kernel crashes: its log is still in memory when the next one runs.
 CRASHES = pytest.mark.complains("Call Trace")
+
+#: The kernel's log (CONFIG_LOG_BUF_SHIFT).
+LOG_BYTES = 1 << 17
 
 #: ELF-64: the header, a program header, a note's header (System V ABI, gabi 4.1, chapters 4 and 5).
 _EHDR, _PHDR, _NHDR = "<16sHHIQQQIHHHHHH", "<IIQQQQQQ", "<III"
@@ -92,7 +96,10 @@ def stops_at_its_start(target: Target) -> Iterator[Rsp]:
 
 
 def test_the_next_kernel_starts_with_nothing_armed(boot: Boot, arm: Callable[[Target, str], None], way: str) -> None:
-    """A watched store on the way stops for nobody, and DR7 is 0 then, but for the bit that is always set."""
+    """A watched store on the way stops for nobody, and DR7 is 0 then, but for the bit that is always set.
+
+    The console has that the debugger lets go where it does; at a crash nothing is said there (a dump has it).
+    """
     target = loaded(boot, way)
     arm(target, WRITTEN[way])
     target.expect_armed(ARMED[arm])
@@ -100,6 +107,9 @@ def test_the_next_kernel_starts_with_nothing_armed(boot: Boot, arm: Callable[[Ta
         target.console.start(STARTS[way])
         qemu.wait_stop(120)
         assert [registers["DR7"] for registers in target.machine.debug_registers()] == [0x400] * CPUS
+        # All that the old kernel had to say.
+        said = target.machine.console_log.read_text(encoding="utf-8", errors="replace")
+    assert said.count(LET_GO) == (way == "load" and ARMED[arm] > 0)
     target.console.wait_for_next_kernel()
     assert bool(re.search("elfcorehdr", target.console.run("cat /proc/cmdline"))) == (way == "crash")
 
@@ -114,7 +124,7 @@ def vmcore(target: Target, length: int, offset: int = 0) -> bytes:
 
 @CRASHES
 def test_a_crash_is_dumped_as_ever(boot: Boot, arm: Callable[[Target, str], None]) -> None:
-    """The notes of all CPUs, and the kernel's memory: among it what was stored where a watchpoint was."""
+    """The notes of all CPUs, and the kernel's memory: among it what was stored where a watchpoint was, and what the log says."""
     target = loaded(boot, "crash")
     arm(target, "crashing_cpu")
     target.expect_armed(ARMED[arm])
@@ -140,3 +150,5 @@ def test_a_crash_is_dumped_as_ever(boot: Boot, arm: Callable[[Target, str], None
     assert kinds.count(_NT_PRSTATUS) == CPUS
     assert memory(target.kernel.symbol("linux_banner"), len(banner)) == banner
     assert memory(target.kernel.symbol("crashing_cpu"), 4) == struct.pack("<i", 1), "the watched store was made"
+    log = memory(target.kernel.symbol("__log_buf"), LOG_BYTES)
+    assert log.count(DROPS_HITS.encode()) == (ARMED[arm] > 0), "the log has that the store was reported to nobody"

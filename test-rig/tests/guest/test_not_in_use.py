@@ -12,31 +12,22 @@ from __future__ import annotations
 import pytest
 
 from conftest import Boot
-from drive import prepare, stop_in_gdb, stop_on_wire, watched
+from drive import on_cpu, peek, prepare, stop_in_gdb, stop_on_wire, watched
 from kgdbrig.clients.hwbp import PerfEvent
 from kgdbrig.clients.target import Target
-from kgdbrig.clients.trigger import Context, forever, line
+from kgdbrig.clients.trigger import RUN, Context, forever, line
 from kgdbrig.kernels.build import Kernel
 from kgdbrig.machines.oracle import Oracle
 
 CPUS = 2
 ROUNDS = 20
+#: Where perf watches, in the trigger's buffer, on which CPU that stores, and how often it does before it looks whether to go on.
+HIT, HITS_ON, STORES = 2048, 0, 10
+GO_ON, STORED = "/tmp/go-on", "/tmp/stored"
 #: The bits of cpu_db_depth that count those that are nested.
 DEPTH = 0xff
 PARAMETER = "/sys/module/kgdboc/parameters/kgdboc"
 ON, OFF = f"echo ttyS1,1200 > {PARAMETER}", f"echo > {PARAMETER}"
-
-
-def read(target: Target, address: int, size: int) -> int:
-    """What is in the guest's memory at an address of the kernel, looked at from outside, whatever the guest does."""
-    shown = target.machine.qmp().hmp(f"x /1x{'g' if size == 8 else 'w'} {address:#x}")
-    return int(shown.split(":")[1], 16)
-
-
-def depth(target: Target, cpu: int) -> int:
-    """The address of a CPU's count of nested handlers."""
-    offset = read(target, target.kernel.symbol("__per_cpu_offset") + 8 * cpu, 8)
-    return target.kernel.symbol("cpu_db_depth") + offset & (1 << 64) - 1
 
 
 def counted(target: Target, witness: Oracle, context: Context) -> bool:
@@ -54,11 +45,11 @@ def test_the_branch_is_on_with_a_driver_only(boot: Boot, kernel: Kernel) -> None
     prepare(target)
     witness = target.oracle()
     for cpu in range(CPUS):
-        witness.watch(depth(target, cpu), 4)
+        witness.watch(on_cpu(target, "cpu_db_depth", cpu), 4)
     asked = 0
     for command, on in ((":", False), (ON, True), (OFF, False), (ON, True)):
         target.console.run(command, check=True)
-        assert read(target, key, 4) == on, command
+        assert peek(target, key, 4) == on, command
         assert counted(target, witness, "nmi") is on, command
         assert not counted(target, witness, "task"), command
         with PerfEvent(target.console, target.trigger.address(), 4) as event:
@@ -69,18 +60,27 @@ def test_the_branch_is_on_with_a_driver_only(boot: Boot, kernel: Kernel) -> None
 
 
 def test_a_driver_comes_and_goes_while_handlers_run(boot: Boot) -> None:
-    """NMIs on both CPUs all the time; in the end every handler has counted down what it counted up."""
+    """NMIs on both CPUs all the time, and perf's #DB on one; each hit is counted, and in the end no handler is."""
     # By turns: with a thread for each CPU, QEMU executes an int3 of text_poke() that has gone, and nobody is there for it.
     target = boot(kgdboc="none", smp=CPUS)
     prepare(target)
     for cpu in range(CPUS):
         text = line("write", size=4, offset=64 * cpu, value=1, cpu=cpu, count=1000, context="nmi")
         target.console.run(f"{forever(text)} &")
-    for _ in range(ROUNDS):
-        target.console.run(f"{ON} && {OFF}", check=True)
-    target.console.run(ON, check=True)
+    text = line("write", size=4, offset=HIT, value=1, count=STORES)
+    stores = f'n=0; while [ -e {GO_ON} ]; do echo "{text}" > {RUN}; n=$((n+{STORES})); done; echo $n > {STORED}'
+    with PerfEvent(target.console, target.trigger.address(HIT), 4, cpus=[HITS_ON]) as event:
+        target.console.run(f"touch {GO_ON}")
+        target.console.run(f"taskset {1 << HITS_ON:x} sh -c '{stores}' & p=$!")
+        for _ in range(ROUNDS):
+            before = event.counts()
+            target.console.run(f"{ON} && {OFF}", check=True)
+            assert event.counts() > before
+        target.console.run(ON, check=True)
+        target.console.run(f"rm {GO_ON}; wait $p", check=True)
+        assert event.counts() == [int(target.console.run(f"cat {STORED}"))]
     target.console.run("kill $(jobs -p); wait")
-    assert [read(target, depth(target, cpu), 4) & DEPTH for cpu in range(CPUS)] == [0] * CPUS
+    assert [peek(target, on_cpu(target, "cpu_db_depth", cpu), 4) & DEPTH for cpu in range(CPUS)] == [0] * CPUS
 
     rsp = target.attach_rsp()
     assert rsp.request(f"Z2,{target.trigger.address():x},4") == "OK"

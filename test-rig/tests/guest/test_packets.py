@@ -7,8 +7,9 @@ import re
 
 import pytest
 
+import entry_memory
 from conftest import Boot
-from drive import cpu_number, go_on_wire, prepare, set_and_go_on, stop_on_wire, top_of_stack
+from drive import go_on_wire, prepare, set_and_go_on, stop_on_wire
 from kgdbrig.clients.rsp import Rsp
 from kgdbrig.clients.target import Target
 
@@ -140,11 +141,9 @@ def test_a_fifth_is_refused_and_four_stay(target: Target) -> None:
     target.trigger.run("write", size=4, offset=256, value=1)
 
 
-#: Memory that is not to be watched, with a part of the reason: variables, and those that each CPU has one of.
+#: Why memory is not to be watched, in part.
 ENTRY = "the exception entry code uses this memory"
 TABLE = "the interrupt descriptor table is there"
-VARIABLES = {"idt_table": TABLE}
-PER_CPU = ("cpu_dr7", "cpu_db_depth", "kgdb_db", "cpu_tss_rw", "nmi_state", "nmi_cr2", "nmi_dr7", "x86_spec_ctrl_current")
 
 
 def little(data: bytes) -> int:
@@ -166,11 +165,11 @@ def dangerous(target: Target, rsp: Rsp) -> list[tuple[str, str]]:
         for number in range(4):
             top = little(rsp.read_memory(table["TR"] + 0x24 + 8 * number, 8))
             found.append((top - 8, ENTRY))
-    found += [(target.kernel.symbol(name), reason) for name, reason in VARIABLES.items()]
+    found.append((target.kernel.symbol("idt_table"), TABLE))
     offsets = rsp.read_memory(target.kernel.symbol("__per_cpu_offset"), word * target.smp)
-    for symbol in (*map(target.kernel.symbol, PER_CPU), top_of_stack(target), cpu_number(target)):
+    for name, symbol in entry_memory.symbols(target.kernel).items():
         for cpu in range(target.smp):
-            base = little(offsets[word * cpu:word * (cpu + 1)])
+            base = 0 if name in entry_memory.OF_ALL_CPUS else little(offsets[word * cpu:word * (cpu + 1)])
             found.append(((symbol + base) % (1 << 8 * word), ENTRY))
     return [(f"{address:x},4", reason) for address, reason in found]
 

@@ -16,7 +16,7 @@ from pathlib import Path
 
 import pytest
 
-from conftest import Platform, platforms
+from conftest import ONE_VERSION, Platform, platforms
 from kgdbrig import paths
 from kgdbrig.errors import OverlayError, RigError, SeriesError
 from kgdbrig.judging import check
@@ -189,12 +189,34 @@ def test_a_part_alone_is_the_same(platform: Platform, mails: Mails, tmp_path: Pa
     assert [path.read_bytes() for path in written] == [path.read_bytes() for path in mails["feature"]]
 
 
+def feature_words(laid: Overlay, patch: str) -> list[str]:
+    """What the lines that a patch adds, and the names of its files, have of the files and the option of the feature."""
+    added = "\n".join(line for line in patch.splitlines() if line.startswith("+"))
+    words = {"KGDB_WATCHPOINT", "watchpoint/", *laid.files}
+    headers = {name for name in laid.files if name.endswith(".h")}
+    words |= {name.rpartition("include/")[2] for name in headers} | {f'"{Path(name).name}"' for name in headers}
+    return sorted(word for word in words if word in added)
+
+
 def test_the_fixes_are_hooks_alone(platform: Platform) -> None:
-    fixes = overlay.load(platform.version, upto="fixes")
+    fixes, whole = overlay.load(platform.version, upto="fixes"), overlay.load(platform.version)
     assert not fixes.files
     assert fixes.hooks and {hook.part for hook in fixes.hooks} == {"fixes"}
-    added = "".join(hook.path.read_text(encoding="utf-8") for hook in fixes.hooks)
-    assert "kgdb_watch.h" not in added and "KGDB_WATCHPOINT" not in added, "a fix needs the feature"
+    found = {hook.path.name: words for hook in fixes.hooks
+             if (words := feature_words(whole, hook.path.read_text(encoding="utf-8")))}
+    assert not found, f"a fix needs the feature: {found}"
+
+
+@pytest.mark.parametrize("line, word", [
+    ("#include <linux/kgdb_watch.h>", "linux/kgdb_watch.h"), ("#include <linux/kgdb_slots.h>", "linux/kgdb_slots.h"),
+    ("#include <asm/kgdb_watch.h>", "asm/kgdb_watch.h"), ('#include "kgdb-x86.h"', '"kgdb-x86.h"'),
+    ('#include "table.h"', '"table.h"'), ("#ifdef CONFIG_KGDB_WATCHPOINT", "KGDB_WATCHPOINT"),
+    ("obj-y += watchpoint/", "watchpoint/"),
+    ("++ b/kernel/debug/watchpoint/table.c", "kernel/debug/watchpoint/table.c")])
+def test_a_fix_that_needs_the_feature_is_found(line: str, word: str) -> None:
+    whole = overlay.load(ONE_VERSION)
+    assert word in feature_words(whole, f"about {line}\n---\n+++ b/kernel/debug/debug_core.c\n+{line}\n")
+    assert feature_words(whole, f"about {line}\n---\n+++ b/kernel/debug/debug_core.c\n {line}\n-{line}\n") == []
 
 
 def test_each_fix_can_be_left_out(platform: Platform) -> None:

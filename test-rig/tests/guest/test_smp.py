@@ -8,7 +8,19 @@ import re
 import pytest
 
 from conftest import Boot, Platform
-from drive import go_on, go_on_wire, prepare, set_and_go_on, stop_in_gdb, stop_on_wire, stop_storing, store_all_the_time, watched
+from drive import (
+    expect_off,
+    expect_on,
+    go_on,
+    go_on_wire,
+    prepare,
+    set_and_go_on,
+    stop_in_gdb,
+    stop_on_wire,
+    stop_storing,
+    store_all_the_time,
+    watched,
+)
 from kgdbrig.clients import trigger
 from kgdbrig.clients.rsp import Rsp
 from kgdbrig.clients.target import Target
@@ -53,6 +65,21 @@ def test_the_stop_reply_names_the_thread(boot: Boot) -> None:
         name = bytes.fromhex(rsp.request(f"qThreadExtraInfo,{said.thread}")).rstrip(b"\0").decode()
         assert name == f"kgdb_trigger/{cpu}"
         go_on_wire(target, rsp)
+
+
+@pytest.mark.i386
+def test_off_at_a_hit_and_on_again(boot: Boot) -> None:
+    """On the CPU that hit as on the one that was rounded up: DR7, and cpu_dr7, by which others restore it."""
+    target = boot(smp=2)
+    prepare(target)
+    rsp = target.attach_rsp()
+    set_and_go_on(target, rsp, f"Z2,{target.trigger.address():x},4", f"Z4,{target.trigger.address(64):x},4")
+    expect_on(target, 2)
+    for value, cpu in enumerate((0, 1, 0), 1):
+        assert stop_on_wire(target, rsp, "write", size=4, offset=0, value=value, cpu=cpu).reason == "watch"
+        expect_off(target)
+        go_on_wire(target, rsp)
+        expect_on(target, 2)
 
 
 @pytest.mark.i386

@@ -154,9 +154,8 @@ def test_over_an_addition_behind_a_return(target: Target) -> None:
     target.console.start("true | true")
     gdb.wait_stop()
     behind = int(gdb.command("print/x $pc").split("= ")[1], 16)
-    found = re.findall(r"^\s*(0x[0-9a-f]+) .*\b(?:add|inc)[lq]\s.*<total_forks>",
-                       gdb.command(f"disassemble {behind - 8:#x},{behind:#x}") + gdb.command(f"disassemble {behind - 7:#x},{behind:#x}"),
-                       re.MULTILINE)
+    listed = "".join(gdb.command(f"disassemble {behind - length:#x},{behind:#x}") for length in (8, 7))
+    found = re.findall(r"^\s*(0x[0-9a-f]+) .*\b(?:add|inc)[lq]\s.*<total_forks>", listed, re.MULTILINE)
     addition = int(found[0], 16)
     gdb.command("delete 1")
     gdb.command(f"break *{addition:#x}")

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""What `rig check` finds in the machine code of the exception entries."""
+"""What `rig check` finds in the machine code of the exception entries, and whether a guest is asked for all that it lets pass."""
 
 from __future__ import annotations
 
@@ -8,7 +8,10 @@ from pathlib import Path
 
 import pytest
 
+import entry_memory
+from kgdbrig.errors import RigError
 from kgdbrig.judging.check import entry
+from kgdbrig.kernels.build import Kernel
 
 CODE = """
 	.text
@@ -93,3 +96,31 @@ def test_a_function_that_is_not_there(tmp_path: Path) -> None:
     """exc_debug_kernel() may be a part of its caller; the others have to be found."""
     assert entry.touched([], tmp_path) == [f"{name}: no such function was built" for name in (
         *entry.ASSEMBLY, "exc_debug", "exc_nmi")]
+
+
+def kernel(directory: Path, version: str, *options: str, without: str = "") -> Kernel:
+    """One that has been built, with all variables that are refused but one, each in a place of its own."""
+    directory.mkdir()
+    names = ["pcpu_hot", *sorted(name for name in entry.REFUSED if "." not in name and name != without)]
+    table = "".join(f"{64 * at:016x} D {name}\n" for at, name in enumerate(names))
+    (directory / "System.map").write_text(table, encoding="ascii")
+    (directory / "config").write_text("".join(f"CONFIG_{option}=y\n" for option in options), encoding="ascii")
+    return Kernel(version=version, arch="x86_64", stock=False, key="", directory=directory, image=directory / "image",
+                  vmlinux=directory / "vmlinux", release=version, source="a source")
+
+
+def test_a_guest_is_asked_for_all_that_is_refused(tmp_path: Path) -> None:
+    """By one version or another, where all is built that a kernel may lack; what is not there otherwise is told by an option."""
+    options = sorted({*entry_memory.NEEDS.values()})
+    asked = [entry_memory.symbols(kernel(tmp_path / version, version, *options)) for version in ("6.1", "6.12", "7.3")]
+    assert set().union(*asked) == entry.REFUSED
+    assert all(len({*found.values()}) == len(found) for found in asked), "two names, and one place"
+    bare = entry_memory.symbols(kernel(tmp_path / "bare", "6.12"))
+    assert asked[1].keys() - bare.keys() == {"kgdb_db", "nmi_stats", "pcpu_hot.call_depth"}
+    # Behind a pointer and two ints, and the number of calls where they are counted.
+    assert (bare["pcpu_hot.top_of_stack"], asked[1]["pcpu_hot.top_of_stack"]) == (16, 24)
+
+
+def test_what_is_refused_and_not_there_is_said(tmp_path: Path) -> None:
+    with pytest.raises(RigError, match="0 symbols called cpu_tlbstate"):
+        entry_memory.symbols(kernel(tmp_path / "kernel", "7.3", without="cpu_tlbstate"))

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import itertools
 from pathlib import Path
 from typing import Any
 
@@ -78,13 +79,28 @@ def test_no_list_is_refused(tmp_path: Path) -> None:
         hooks.load("6.12", tmp_path)
 
 
+def kept_twice(top: Path) -> list[str]:
+    """Copies of one hook that differ in line numbers alone, by their paths: in two versions, or in one and in common/."""
+    copies: dict[str, list[Path]] = {}
+    for folder in ("common", *source.VERSIONS):
+        for path in sorted((top / folder).glob("*.patch")):
+            copies.setdefault(path.name, []).append(path.relative_to(top))
+    return [f"{one} and {other}" for places in copies.values() for one, other in itertools.combinations(places, 2)
+            if unnumbered(top / one) == unnumbered(top / other)]
+
+
 def test_no_hook_is_kept_twice() -> None:
     """What differs only in line numbers lies in common/ alone."""
-    for version in source.VERSIONS:
-        for own in (paths.KERNEL_PATCHES / version).glob("*.patch"):
-            common = paths.KERNEL_PATCHES / "common" / own.name
-            if common.exists():
-                assert unnumbered(own) != unnumbered(common), f"{own} is the common one, line numbers apart: remove it"
+    assert kept_twice(paths.KERNEL_PATCHES) == []
+
+
+def test_one_that_is_kept_twice_is_found(tmp_path: Path) -> None:
+    text = "Subject: a\n--- a/a.c\n+++ b/a.c\n@@ -1,3 +1,4 @@ {}\n 1\n+{}\n"
+    for name, at, added in (("common/a.patch", "one()", "x"), ("6.1/a.patch", "one()", "y"), ("6.12/a.patch", "two()", "x"),
+                            ("7.3/a.patch", "three()", "y"), ("7.3/b.patch", "one()", "x")):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text(text.format(at, added), encoding="utf-8")
+    assert kept_twice(tmp_path) == ["common/a.patch and 6.12/a.patch", "6.1/a.patch and 7.3/a.patch"]
 
 
 def unnumbered(patch: Path) -> list[str]:

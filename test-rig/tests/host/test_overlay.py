@@ -4,13 +4,14 @@
 from __future__ import annotations
 
 import os
+import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
-from kgdbrig.errors import OverlayError
-from kgdbrig.kernels import overlay
+from kgdbrig.errors import OverlayError, RigError
+from kgdbrig.kernels import overlay, source
 from kgdbrig.kernels.source import Source
 
 #: Changes kernel/a.c and s.sh, adds kernel/new.c, removes kernel/b.c.
@@ -95,8 +96,10 @@ class Place:
 
 
 @pytest.fixture(params=[True, False], ids=["debian", "user"])
-def place(request: pytest.FixtureRequest, tmp_path: Path) -> Place:
+def place(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Place:
     """A tree in the cache, whose copy is of links, and one of the user's."""
+    monkeypatch.setenv("KGDB_RIG_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setattr(source, "TREE_MB", 1)
     files = {
         "pristine/Kbuild": "x", "pristine/kernel/a.c": "1\n2\n3\n4\n", "pristine/kernel/b.c": "b\n",
         "pristine/s.sh": "#!\n",
@@ -235,6 +238,15 @@ class TestUsersTree:
         assert after["kernel/c.c"][1] >= max(time for _, time, _ in before.values()), "make would not compile an old file"
         (place.pristine / "kernel/c.c").unlink()
         assert changed(after, place.apply()) == {"kernel/c.c"}
+
+    def test_needs_room_once(self, place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+        place.apply()
+        monkeypatch.setattr(source, "TREE_MB", 10**9)
+        place.apply()
+        shutil.rmtree(place.tree)
+        with pytest.raises(RigError, match=r"^copying the tree needs 1000000000 MB in "):
+            place.apply()
+        assert not place.tree.exists()
 
     def test_may_have_other_line_numbers(self, place: Place) -> None:
         (place.pristine / "kernel/a.c").write_text("more\n" * 20 + "1\n2\n3\n4\n")

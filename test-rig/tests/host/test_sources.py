@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Where kernel sources come from: trees of the user's, and a real apt on a miniature mirror, signed and all."""
+"""Where kernel sources and programs come from: trees of the user's, and a real apt on a miniature mirror, signed and all."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ import shutil
 import subprocess
 import tarfile
 from collections.abc import Iterator
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
@@ -17,9 +18,19 @@ import pytest
 from kgdbrig.errors import SourceError
 from kgdbrig.kernels import source
 from kgdbrig.kernels.source import LaterPackage
-from kgdbrig.packages import apt
+from kgdbrig.packages import apt, later
 
 SUITES = ("none", "later", "latest")
+
+
+@dataclass(frozen=True)
+class Deb:
+    """A package that is not a kernel's source: its files, which are programs, and other fields of its description."""
+
+    name: str
+    version: str
+    files: dict[str, str] = field(default_factory=dict)
+    fields: str = ""
 
 
 class Mirror:
@@ -32,11 +43,13 @@ class Mirror:
 
     @property
     def uri(self) -> str:
-        return f"file://{self.directory}"
+        # "file://" would leave the packages where they are.
+        return f"copy://{self.directory}"
 
-    def suite(self, name: str, *packages: tuple[str, str]) -> None:
-        """Publish a suite of (package, version), signed."""
-        listed = "".join(self._package(*package) for package in packages).encode()
+    def suite(self, name: str, *packages: Deb | tuple[str, str]) -> None:
+        """Publish a suite, signed; (package, version) is a kernel's source."""
+        listed = "".join(self._package(package) if isinstance(package, Deb) else self._source(*package)
+                         for package in packages).encode()
         place = self.directory / "dists" / name
         index = f"main/binary-{_architecture()}/Packages"
         (place / index).parent.mkdir(parents=True, exist_ok=True)
@@ -52,12 +65,8 @@ class Mirror:
         (place / "InRelease").unlink(missing_ok=True)
         _gpg(self._keys, "--clearsign", "--output", str(place / "InRelease"), str(place / "Release"))
 
-    def _package(self, name: str, version: str) -> str:
-        build = self.directory / f"{name}_{version}"
-        (build / "DEBIAN").mkdir(parents=True)
-        (build / "DEBIAN/control").write_text(
-            f"Package: {name}\nVersion: {version}\nArchitecture: all\nMaintainer: Nobody <nobody@example.org>\n"
-            "Description: a miniature\n")
+    def _source(self, name: str, version: str) -> str:
+        build = self._described(name, version, "")
         series = name.removeprefix("linux-source-").partition("-")[0]
         archive = build / f"usr/src/{name}.tar.xz"
         archive.parent.mkdir(parents=True)
@@ -66,7 +75,27 @@ class Mirror:
                 info = tarfile.TarInfo(f"{name}/{path}")
                 info.size = len(content)
                 tar.addfile(info, io.BytesIO(content.encode()))
-        deb = self.directory / "pool" / f"{name}_{version}_all.deb"
+        return self._listed(build)
+
+    def _package(self, package: Deb) -> str:
+        build = self._described(package.name, package.version, package.fields)
+        for path, content in package.files.items():
+            (build / path).parent.mkdir(parents=True, exist_ok=True)
+            (build / path).write_text(content)
+            (build / path).chmod(0o755)
+        return self._listed(build)
+
+    def _described(self, name: str, version: str, fields: str) -> Path:
+        build = self.directory / f"{name}_{version}"
+        (build / "DEBIAN").mkdir(parents=True)
+        (build / "DEBIAN/control").write_text(
+            f"Package: {name}\nVersion: {version}\nArchitecture: all\nMaintainer: Nobody <nobody@example.org>\n"
+            f"{fields}Description: a miniature\n")
+        return build
+
+    def _listed(self, build: Path) -> str:
+        """Make the package, and what the suite's list has of it."""
+        deb = self.directory / "pool" / f"{build.name}_all.deb"
         deb.parent.mkdir(exist_ok=True)
         subprocess.run(["dpkg-deb", "--build", "--root-owner-group", str(build), str(deb)], check=True,
                        capture_output=True)
@@ -136,7 +165,7 @@ def mirror(machine: Path, cache: Path, keys: Path, monkeypatch: pytest.MonkeyPat
     return found
 
 
-def later(name: str = "linux-source-7.3") -> LaterPackage:
+def kernel(name: str = "linux-source-7.3") -> LaterPackage:
     return LaterPackage(name, SUITES)
 
 
@@ -178,7 +207,7 @@ def test_the_package_is_unpacked_and_no_network_is_needed_again(mirror: Mirror, 
     mirror.suite("later", ("linux-source-7.2", "7.2.1-1"))
     mirror.suite("latest", ("linux-source-7.3", "7.3~rc7-1~exp1"), ("linux-source-7.4", "7.4-1"))
     said = io.StringIO()
-    found = later().source("7.3", said)
+    found = kernel().source("7.3", said)
     assert (found.version, found.linux, found.exact) == ("7.3", "7.3", True)
     assert found.identity == "linux-source-7.3 7.3~rc7-1~exp1"
     assert (found.directory / "Makefile").read_text().startswith("VERSION = 7\nPATCHLEVEL = 3\n")
@@ -186,7 +215,7 @@ def test_the_package_is_unpacked_and_no_network_is_needed_again(mirror: Mirror, 
     assert not list(cache.rglob("*.deb")) and not list((cache / "tmp").iterdir()), "the package was left behind"
     assert not (machine / "invoked").exists(), "the machine's hooks of apt's were run"
     shutil.rmtree(mirror.directory)
-    assert later().source("7.3", None) == found
+    assert kernel().source("7.3", None) == found
 
 
 def test_a_superseded_version_gives_the_newest_of_its_major(mirror: Mirror) -> None:
@@ -194,7 +223,7 @@ def test_a_superseded_version_gives_the_newest_of_its_major(mirror: Mirror) -> N
     mirror.suite("latest", ("linux-source-7.10", "7.10~rc1-1"), ("linux-source-7.10-extra", "1"))
     for _ in range(2):  # from Debian, and from the cache
         said = io.StringIO()
-        found = later().source("7.3", said)
+        found = kernel().source("7.3", said)
         assert (found.version, found.linux, found.exact) == ("7.3", "7.10", False)
         assert "no linux-source-7.3 any more: this is linux-source-7.10 7.10~rc1-1" in said.getvalue()
 
@@ -202,13 +231,13 @@ def test_a_superseded_version_gives_the_newest_of_its_major(mirror: Mirror) -> N
 def test_the_first_suite_counts(mirror: Mirror) -> None:
     mirror.suite("later", ("linux-source-7.3", "7.3.1-1"))
     mirror.suite("latest", ("linux-source-7.3", "7.3.2-1"))
-    assert later().source("7.3", None).identity == "linux-source-7.3 7.3.1-1"
+    assert kernel().source("7.3", None).identity == "linux-source-7.3 7.3.1-1"
 
 
 def test_no_such_package(mirror: Mirror, cache: Path) -> None:
     mirror.suite("later", ("linux-source-6.12", "6.12-1"))
     with pytest.raises(SourceError, match=r"Debian has no linux-source-7.3, and no other linux-source-7"):
-        later().source("7.3", None)
+        kernel().source("7.3", None)
     assert not list((cache / "src").iterdir())
 
 
@@ -220,7 +249,7 @@ def test_a_wrong_signature_is_refused(mirror: Mirror, keys: Path, tmp_path: Path
     subprocess.run(["gpgconf", "--homedir", str(tmp_path / "other"), "--kill", "all"], check=False, capture_output=True)
     monkeypatch.setattr(apt, "KEYRING", tmp_path / "other.gpg")
     with pytest.raises(SourceError, match="is not what Debian signed"):
-        later().source("7.3", None)
+        kernel().source("7.3", None)
 
 
 def test_a_suite_that_is_not_signed_is_refused(mirror: Mirror) -> None:
@@ -228,7 +257,7 @@ def test_a_suite_that_is_not_signed_is_refused(mirror: Mirror) -> None:
     mirror.suite("latest", ("linux-source-7.3", "7.3-1"))
     (mirror.directory / "dists/latest/InRelease").unlink()
     with pytest.raises(SourceError, match="is not what Debian signed"):
-        later().source("7.3", None)
+        kernel().source("7.3", None)
 
 
 def test_a_package_that_was_tampered_with_is_refused(mirror: Mirror, cache: Path) -> None:
@@ -238,7 +267,7 @@ def test_a_package_that_was_tampered_with_is_refused(mirror: Mirror, cache: Path
     content[len(content) // 2] ^= 1
     deb.write_bytes(content)
     with pytest.raises(SourceError, match="is not what Debian signed"):
-        later().source("7.3", None)
+        kernel().source("7.3", None)
     assert not list((cache / "src").iterdir())
 
 
@@ -247,7 +276,76 @@ def test_no_network(machine: Path, cache: Path) -> None:
     with open(os.environ["APT_CONFIG"], "a", encoding="utf-8") as configuration:
         configuration.write('Acquire::http::Proxy "DIRECT";\n')
     with pytest.raises(SourceError, match="cannot be reached"):
-        later().source("7.3", None)
+        kernel().source("7.3", None)
+
+
+#: A program, what it needs, what that needs, and what is of no use to it.  The loader says how it is run.
+TOOL = (
+    Deb("tool", "1:2.0-1", {"usr/bin/tool": "the program"}, "Depends: libtool1 (>= 2), loader\nRecommends: manual\n"),
+    Deb("tool-extra", "3.0-1"),
+    Deb("libtool1", "2.1-1", {"usr/lib/x86_64-linux-gnu/libtool.so.1": "a library"}, "Depends: libdeep1\n"),
+    Deb("libdeep1", "0.1-1", {"usr/lib/x86_64-linux-gnu/libdeep.so.1": "another"}),
+    Deb("loader", "9-1", {"usr/lib64/ld-linux-x86-64.so.2": '#!/bin/sh\necho "$@"\n'}),
+    Deb("manual", "1-1"))
+
+
+def test_a_package_comes_with_what_it_needs(mirror: Mirror) -> None:
+    mirror.suite("later", *TOOL)
+    said = io.StringIO()
+    with apt.Archive(progress=said) as archive:
+        [tool] = [package for package in archive.packages("later", "tool") if package.name == "tool"]
+        found = archive.download_all(tool)
+        assert [path.name.partition("_")[0] for path in found] == ["libdeep1", "libtool1", "loader", "tool"]
+        published = {path.read_bytes() for path in (mirror.directory / "pool").glob("*.deb")}
+        assert len(published) == len(TOOL) and {path.read_bytes() for path in found} < published
+    assert not any(path.exists() for path in found)
+    assert "fetching tool 1:2.0-1 from Debian later, and what it needs: 4 packages, " in said.getvalue()
+
+
+def test_what_cannot_be_installed_is_not_fetched(mirror: Mirror) -> None:
+    mirror.suite("later", TOOL[0])
+    with apt.Archive() as archive:
+        [tool] = archive.packages("later", "tool")
+        with pytest.raises(SourceError, match=r"Debian later from copy:/.*: .*held broken packages"):
+            archive.download_all(tool)
+
+
+def test_a_program_of_a_later_suite_runs_with_its_own_loader(mirror: Mirror, cache: Path) -> None:
+    mirror.suite("later", *TOOL)
+    found = later.find("tool", "later", None)
+    assert str(found) == "tool 1:2.0-1 of Debian later"
+    assert (found.root / "usr/lib/x86_64-linux-gnu/libdeep.so.1").read_text() == "another"
+    done = subprocess.run([*found.command("usr/bin/tool"), "--version"], capture_output=True, text=True, check=True)
+    assert done.stdout == f"--library-path {found.root}/usr/lib/x86_64-linux-gnu {found.root}/usr/bin/tool --version\n"
+    assert not list((cache / "tmp").iterdir()), "the packages were left behind"
+    # No network is needed again.
+    shutil.rmtree(mirror.directory)
+    assert later.find("tool", "later", None) == found
+
+
+def test_a_program_that_is_not_there(mirror: Mirror, cache: Path) -> None:
+    """What only begins with its name is another one."""
+    mirror.suite("later", TOOL[1])
+    for suite in ("later", "none"):
+        with pytest.raises(SourceError, match=f"^Debian {suite} has no package tool$"):
+            later.find("tool", suite, None)
+    assert not list((cache / "programs").iterdir())
+
+
+def test_a_program_is_there_as_a_whole_or_not_at_all(mirror: Mirror, cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    mirror.suite("later", *TOOL)
+
+    def unpack(package: Path, directory: Path) -> None:
+        if package.name.startswith("tool_"):    # the last of them
+            raise SourceError("the disk is full")
+        apt.unpack(package, directory)
+
+    with monkeypatch.context() as broken:
+        broken.setattr(later, "unpack", unpack)
+        with pytest.raises(SourceError, match="the disk is full"):
+            later.find("tool", "later", None)
+    assert not list((cache / "programs").iterdir()) and not list((cache / "tmp").iterdir())
+    assert later.find("tool", "later", None).version == "1:2.0-1"
 
 
 @pytest.mark.parametrize("linux, version", [("6.1", "6.1"), ("6.12", "6.12"), ("7.3", "7.3"), ("6.6", "6.1"),

@@ -104,5 +104,3 @@ def _run(version: str, layout: Arch, pristine: Source, laid: Overlay, whole: boo
     say(f"rig: {report.checks} checks, {len(report.failed)} failed" +
         "".join(f"\n     failed: {check}" for check in report.failed))
     return not report.failed
-
-

@@ -4,8 +4,9 @@
 That is before local_db_save() and after local_db_restore().  Built with every
 mitigation on.  All of it must be refused to whoever sets a
 data breakpoint: within_cpu_entry() in arch/x86/kernel/hw_breakpoint.c, for
-perf as well, and kgdb_arch_slots.check.  REFUSED is what these refuse, and
-test_packets.py asks KGDB and test_freed_memory.py asks perf for them.
+perf as well, and kgdb_arch_slots.check.  REFUSED is what these refuse;
+test_packets.py asks KGDB and test_freed_memory.py asks perf for all of it that
+the rig's kernels have, and test_mitigations.py both for the rest.
 """
 
 from __future__ import annotations

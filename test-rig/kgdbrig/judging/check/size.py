@@ -17,23 +17,29 @@ from kgdbrig.kernels.source import Source
 
 #: Lines of existing files that the feature may add or alter.
 LIMIT = 150
-#: Hooks of the feature that are not counted: what they take out, the new files have instead.
+#: Hooks of the feature that are not counted: what they take out, the new files have instead.  They must add nothing.
 UNCOUNTED: tuple[str, ...] = ("x86-kgdb-remove-the-old-breakpoints.patch", "x86-kgdb-remove-the-old-events.patch")
 
 _PROSE = ("Documentation/", "MAINTAINERS")
 
 
 def check(version: str, pristine: Source, report: Report, *, limit: int = LIMIT) -> None:
-    """Report the number, and what it is made of where it is above the limit."""
+    """Report the number, and what it is made of where it is above the limit; and what is added behind its back."""
     lines = added(version, pristine)
     total = sum(lines.values())
     detail = [f"{count:5} {name}" for name, count in lines.most_common()]
     report.result(f"the feature adds or alters {total} lines of existing files, at most {limit}",
                   detail if total > limit else [], f"{len(lines)} files")
+    report.result("the hooks that are not counted take out, and add nothing",
+                  [f"{count:5} {name}" for name, count in added_uncounted(version, pristine).most_common()],
+                  f"{len(UNCOUNTED)} hooks")
 
 
 def added(version: str, pristine: Source, *, uncounted: tuple[str, ...] = UNCOUNTED) -> Counter[str]:
-    """The lines that the feature adds or alters, by file, in the net diff against the tree with the fixes alone."""
+    """The lines that the feature adds or alters, by file, in the net diff against the tree with the fixes alone.
+
+    Those of `uncounted` hooks are not among them.
+    """
     hooks = overlay.load(version, upto="feature").hooks
     begin = tip = sum(hook.part != "feature" for hook in hooks)
     found: Counter[str] = Counter()
@@ -43,6 +49,13 @@ def added(version: str, pristine: Source, *, uncounted: tuple[str, ...] = UNCOUN
             begin = tip + 1
         tip += 1
     return found + _between(pristine, hooks[:begin], hooks[:tip])
+
+
+def added_uncounted(version: str, pristine: Source, *, uncounted: tuple[str, ...] = UNCOUNTED) -> Counter[str]:
+    """The lines that these hooks add or alter nevertheless, by hook and file."""
+    hooks = overlay.load(version, upto="feature").hooks
+    return Counter({f"{hook.path.name}: {name}": count for at, hook in enumerate(hooks) if hook.path.name in uncounted
+                    for name, count in _between(pristine, hooks[:at], hooks[:at + 1]).items()})
 
 
 def _between(pristine: Source, before: tuple[Hook, ...], after: tuple[Hook, ...]) -> Counter[str]:
