@@ -15,10 +15,10 @@ from kgdbrig.clients.target import Target
 SEED = 20261128
 PACKETS = 10_000 if os.environ.get("TEST_ALL") else 2_000
 #: What the packets are made of, {0:x} being an address of the trigger's buffer that nobody watches.
-TEMPLATES = ("Z0,{0:x},1", "Z1,{0:x},1", "Z2,{0:x},4", "Z3,{0:x},2", "Z4,{0:x},8", "z0,{0:x},1", "z2,{0:x},4", "z4,{0:x},8",
-             "m{0:x},40", "m{0:x},ffffffffffffffff", "p10", "g", "Hg1", "Hg-2", "Hc0", "T1", "qC", "qfThreadInfo",
-             "qsThreadInfo", "qThreadExtraInfo,1", "qSupported:multiprocess+", "qAttached", "qXfer:features:read:target.xml:0,100",
-             "qRcmd,", "vCont?", "QStartNoAckMode", "bc", "!", "i", "Y")
+TEMPLATES = ("Z0,{0:x},1", "Z1,{0:x},1", "Z2,{0:x},4", "Z3,{0:x},2", "Z4,{0:x},8", "z0,{0:x},1", "z2,{0:x},4",
+             "z4,{0:x},8", "m{0:x},40", "m{0:x},ffffffffffffffff", "p10", "g", "Hg1", "Hg-2", "Hc0", "T1", "qC",
+             "qfThreadInfo", "qsThreadInfo", "qThreadExtraInfo,1", "qSupported:multiprocess+", "qAttached",
+             "qXfer:features:read:target.xml:0,100", "qRcmd,", "vCont?", "QStartNoAckMode", "bc", "!", "i", "Y")
 #: What a packet must not begin with: it would change memory or registers, let the machine go, change the stub's mode, or,
 #: as a debugger's first packet, remove all breakpoints.
 EFFECTS = frozenset("MXGPcsCSDkR3?")

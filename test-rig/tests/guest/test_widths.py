@@ -50,7 +50,8 @@ def access_all(target: Target, wanted: Iterable[tuple[int, int]], op: Op, kind: 
         rsp.send("c")
         target.back()
         loop = " ".join(f"{width}:{offset}" for width in widths for offset in range(region.start - width, region.stop + 1))
-        stops = stops_of_commands(target, rsp, f"for a in {loop}; do echo op={op} size=${{a%:*}} offset=${{a#*:}}{value} > {RUN}; done")
+        stops = stops_of_commands(
+            target, rsp, f"for a in {loop}; do echo op={op} size=${{a%:*}} offset=${{a#*:}}{value} > {RUN}; done")
         remove(rsp, target, (kind, region.start, length))
         rsp.send("c")
         target.back()
