@@ -159,7 +159,7 @@ class Stepper:
         return pc
 
     def set_debug_register(self, cpu: int, number: int, value: int) -> None:
-        """Have a CPU write DR0 to DR3, or DR7 (Intel SDM vol. 2B, "MOV - Move to/from Debug Registers"), from EAX or RAX."""
+        """Have a CPU write DR0 to DR3, DR6 or DR7 (Intel SDM vol. 2B, "MOV - Move to/from Debug Registers"), from EAX or RAX."""
         self.execute(cpu, bytes([0x0f, 0x23, 0xc0 | number << 3]), value)
 
     def call(self, cpu: int, function: int) -> None:

@@ -2,8 +2,9 @@
 """A CPU whose debug registers hold somebody else's values is stopped: they stay, and only the records change.
 
 So it is with a KVM host between a guest's exit and the restore of the host's
-registers: DR0 to DR3 are the guest's, and DR7 has nothing enabled, while cpu_dr7 says
-what the host wants. While a temporary mm is in use, all are 0. Either is put there from
+registers: DR0 to DR3 and DR6 are the guest's, and DR7 has nothing enabled, while cpu_dr7 says
+what the host wants. A hit in that DR6 is the guest's, and is not waited for. While a temporary mm
+is in use, DR0 to DR3 and DR7 are 0. Either is put there from
 outside; hw_breakpoint_restore() is what their owners call in the end. Where only DR7 has been
 cleared yet, it stays so, and DR0 to DR3 may change.
 """
@@ -19,8 +20,11 @@ from windows import CPU, OFF, Bench, Watch, bench
 HIT, OTHER = Watch(0), Watch(64)
 #: What a guest might have: an address of its user space, one of its kernel's, and two that are in no use.
 GUESTS = [0x7ffd_1234_5678, 0xffff_ffff_8123_4560, 0, 0x40]
-#: What the owners have in DR0 to DR3; None is what was there.
-OWNERS = {"kvm": GUESTS, "mm": [0] * 4, "begun": None}
+#: DR6 that tells nothing, and one that tells of a hit of each register (SDM vol. 3B, 18.2.3).
+NO_HIT, ALL_HIT = 0xffff_0ff0, 0xffff_0fff
+#: What the owners have in which registers, besides DR7; in the others is what was there.
+OWNERS: dict[str, dict[int, int]] = {
+    "kvm": {**dict(enumerate(GUESTS)), 6: ALL_HIT}, "mm": dict.fromkeys(range(4), 0), "begun": {}}
 
 
 def records(it: Bench) -> dict[str, int]:
@@ -30,8 +34,8 @@ def records(it: Bench) -> dict[str, int]:
 
 
 def held_registers(it: Bench) -> dict[str, int]:
-    """What CPU 1 has in them."""
-    return {name: value for name, value in it.target.machine.debug_registers()[CPU].items() if name != "DR6"}
+    """What CPU 1 has in all of them."""
+    return it.target.machine.debug_registers()[CPU]
 
 
 @pytest.mark.rest_in_test_all
@@ -45,9 +49,10 @@ def test_they_stay(boot: Boot, owner: str, table: tuple[Watch, ...], hypervisor:
         it.start_store(HIT)
         it.arrive()
         it.stepper.set_debug_register(CPU, 7, OFF)
-        for number, value in enumerate(OWNERS[owner] or ()):
+        for number, value in OWNERS[owner].items():
             it.stepper.set_debug_register(CPU, number, value)
         foreign = held_registers(it)
+        assert {number: foreign[f"DR{number}"] for number in OWNERS[owner]} == OWNERS[owner]
 
         assert it.round_up()
         it.arm(place)
@@ -65,7 +70,7 @@ def test_they_stay(boot: Boot, owner: str, table: tuple[Watch, ...], hypervisor:
         # As the owner would, who asks hw_breakpoint_active().
         if wanted["DR7"]:
             it.stepper.call(CPU, it.symbol("hw_breakpoint_restore"))
-            assert held_registers(it) == {**wanted, "DR7": wanted["DR7"] | OFF}
+            assert held_registers(it) == {**wanted, "DR6": NO_HIT, "DR7": wanted["DR7"] | OFF}
         it.stepper.go()
         if HIT in table:
             it.expect_hit(HIT, it.rsp.wait_stop())

@@ -12,7 +12,9 @@ import pytest
 
 from conftest import Boot
 from kgdbrig.clients.rsp import Rsp
+from kgdbrig.clients.stepper import Stepper
 from kgdbrig.clients.target import Target
+from kgdbrig.machines.debugregs import enabled
 from kgdbrig.machines.initramfs import NEXT_INITRAMFS, NEXT_KERNEL
 from test_going_down import DROPS_HITS, LET_GO
 
@@ -112,6 +114,23 @@ def test_the_next_kernel_starts_with_nothing_armed(boot: Boot, arm: Callable[[Ta
     assert said.count(LET_GO) == (way == "load" and ARMED[arm] > 0)
     target.console.wait_for_next_kernel()
     assert bool(re.search("elfcorehdr", target.console.run("cat /proc/cmdline"))) == (way == "crash")
+
+
+@CRASHES
+def test_no_watchpoint_is_armed_in_kdump_s_nmi_handler(boot: Boot) -> None:
+    """Where that handler begins, which halts the other CPU. When it has halted, the test above looks."""
+    target = loaded(boot, "crash")
+    by_gdb(target, WRITTEN["crash"])
+    target.expect_armed(1)
+    with Stepper(target.machine) as stepper:
+        stepper.stop_at(target.kernel.symbol("crash_nmi_callback"))
+        stepper.go()
+        target.console.start(f"taskset 1 sh -c '{STARTS['crash']}'")
+        assert stepper.wait().cpu == 1
+        stepper.stop_at()
+        assert not enabled(target.machine.debug_registers()[1])
+        stepper.go()
+    target.console.wait_for_next_kernel()
 
 
 def vmcore(target: Target, length: int, offset: int = 0) -> bytes:
