@@ -231,6 +231,20 @@ static unsigned long install(unsigned int i, const struct kgdb_slot *wanted,
 }
 NOKPROBE_SYMBOL(install);
 
+/*
+ * What a register that was free says in DR6 is not about what it holds now. A
+ * KVM guest may have left it there, and only a #DB resets it.
+ */
+static void forget_old_hits(void)
+{
+	unsigned long dr6;
+
+	get_debugreg(dr6, 6);
+	if (dr6 & this_cpu_read(kgdb_db.regs))
+		set_debugreg(dr6 & ~(unsigned long)this_cpu_read(kgdb_db.regs), 6);
+}
+NOKPROBE_SYMBOL(forget_old_hits);
+
 static bool apply(const struct kgdb_slot_set *set)
 {
 	bool off = this_cpu_read(kgdb_db.entered), lent;
@@ -258,6 +272,8 @@ static bool apply(const struct kgdb_slot_set *set)
 		if (set->slot[i].wanted)
 			dr7 = install(i, &set->slot[i], dr7, lent);
 	}
+	if (!lent)
+		forget_old_hits();
 	dr7 = enabled_or_0(dr7);
 	if (off)
 		this_cpu_write(kgdb_db.dr7, dr7);

@@ -78,3 +78,22 @@ def test_they_stay(boot: Boot, owner: str, table: tuple[Watch, ...], hypervisor:
         it.target.trigger.finish()
         it.expect_registers()
         it.expect_hits()
+
+
+@pytest.mark.rest_in_test_all
+@pytest.mark.parametrize("hypervisor", [False, True], ids=["processor", "hypervisor"])
+def test_what_a_guest_has_left(boot: Boot, hypervisor: bool) -> None:
+    """Where the host had none in use, nobody restores: what is set then, and what comes instead later, is armed."""
+    with bench(boot, hypervisor=hypervisor) as it:
+        it.arm(it.target.symbol("trigger_perform"))
+        it.start_store(HIT)
+        it.arrive()
+        for number, value in OWNERS["kvm"].items():
+            it.stepper.set_debug_register(CPU, number, value)
+        it.stepper.go()
+        it.target.trigger.finish()
+        it.set(add=[HIT])
+        it.expect_registers()
+        it.set(add=[OTHER], remove=[HIT])
+        it.expect_registers()
+        it.expect_hits(HIT)
