@@ -21,7 +21,7 @@ OF_EACH_VERSION: dict[str, dict[str, str]] = {
 #: Those that differ too little from version to version.
 OF_ONE_VERSION: dict[str, dict[str, str]] = {
     "KGDB_KDB=n": {"KGDB_KDB": "n"},
-    "SMP=n": {"SMP": "n", "HOTPLUG_CPU": "n", "NR_CPUS": "1"},
+    "SMP=n": {"SMP": "n", "HOTPLUG_CPU": "n", "NR_CPUS": "1", "HARDLOCKUP_DETECTOR_PREFER_BUDDY": "n"},
     # x86 selects PERF_EVENTS: what is left is the core and the breakpoints
     "PERF_EVENTS at its minimum": {"PERF_EVENTS_INTEL_UNCORE": "n", "PERF_EVENTS_INTEL_RAPL": "n",
                                    "PERF_EVENTS_INTEL_CSTATE": "n", "KPROBE_EVENTS": "n", "KPROBES": "n",
