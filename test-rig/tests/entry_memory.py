@@ -10,13 +10,14 @@ from kgdbrig.judging.check import entry
 from kgdbrig.kernels.build import Kernel
 
 #: Not each CPU's own.
-OF_ALL_CPUS = frozenset(("__per_cpu_offset",))
+OF_ALL_CPUS = frozenset(("__per_cpu_offset", "__cpu_online_mask", "jiffies"))
 #: What 6.12 has in a structure, by its names for it, and the variables that other versions have instead.
 IN_6_12 = {"pcpu_hot.cpu_number": "cpu_number", "pcpu_hot.call_depth": "__x86_call_depth",
            "pcpu_hot.top_of_stack": "cpu_current_top_of_stack"}
 CALL_DEPTH = frozenset(("pcpu_hot.call_depth", "__x86_call_depth"))
 #: What a kernel has, or uses there, with an option only.
-NEEDS = {"kgdb_db": "KGDB_WATCHPOINT", "nmi_stats": "NMI_CHECK_CPU",
+NEEDS = {"kgdb_db": "KGDB_WATCHPOINT", "nmi_stats": "NMI_CHECK_CPU", "jiffies": "NMI_CHECK_CPU", "this_cpu_off": "NMI_CHECK_CPU",
+         "fixed_percpu_data.stack_canary": "STACKPROTECTOR", "__stack_chk_guard": "STACKPROTECTOR",
          **dict.fromkeys(CALL_DEPTH, "MITIGATION_CALL_DEPTH_TRACKING")}
 
 
@@ -25,11 +26,30 @@ def symbols(kernel: Kernel) -> dict[str, int]:
 
     What the kernel has not is left out by its version and its options, so that no symbol is missed.
     """
-    options = set(re.findall(r"^CONFIG_(\w+)=y$", (kernel.directory / "config").read_text(encoding="ascii"), re.MULTILINE))
+    options = _options(kernel)
     without = {name for name, option in NEEDS.items() if option not in options}
     without |= set(IN_6_12.values() if kernel.version == "6.12" else IN_6_12)
-    return {name: _hot(kernel, name, options) if name in IN_6_12 else kernel.symbol(name)
-            for name in sorted(entry.REFUSED - without)}
+    without.add("__stack_chk_guard" if kernel.arch == "x86_64" and kernel.version != "7.3" else "fixed_percpu_data.stack_canary")
+    return {name: _place(kernel, name, options) for name in sorted(entry.REFUSED - without)}
+
+
+def read_symbols(kernel: Kernel) -> dict[str, int]:
+    """As symbols(), by the names in entry.REFUSED_FOR_READS."""
+    options = _options(kernel)
+    return {name: kernel.symbol(name) for name in sorted(entry.REFUSED_FOR_READS)
+            if name not in NEEDS or NEEDS[name] in options}
+
+
+def _options(kernel: Kernel) -> set[str]:
+    return set(re.findall(r"^CONFIG_(\w+)=y$", (kernel.directory / "config").read_text(encoding="ascii"), re.MULTILINE))
+
+
+def _place(kernel: Kernel, name: str, options: set[str]) -> int:
+    if name in IN_6_12:
+        return _hot(kernel, name, options)
+    if name == "fixed_percpu_data.stack_canary":    # where the compiler wants it
+        return kernel.symbol("fixed_percpu_data") + 40
+    return kernel.symbol(name)
 
 
 def _hot(kernel: Kernel, name: str, options: set[str]) -> int:

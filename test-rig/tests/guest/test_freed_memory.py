@@ -157,7 +157,12 @@ def test_perf_is_refused_what_the_entries_use(target: Target) -> None:
 
 
 def test_perf_is_refused_what_nmi_reads(target: Target) -> None:
-    """Which CPUs are online: exc_nmi() looks before it disables breakpoints. A write may be watched."""
-    mask = target.kernel.symbol("__cpu_online_mask")
-    expect_perf_refused(target, "__cpu_online_mask", mask)
-    PerfEvent(target.console, mask, 4, "w").close()
+    """Which CPUs are online, for one: exc_nmi() looks before it disables breakpoints. A write may be watched."""
+    rsp = target.attach_rsp()
+    offset = per_cpu_offset(target, rsp)
+    assert rsp.request("D") == "OK"
+    target.back()
+    for name, symbol in entry_memory.read_symbols(target.kernel).items():
+        place = (symbol + (0 if name in entry_memory.OF_ALL_CPUS else offset)) % (1 << 64)
+        expect_perf_refused(target, name, place)
+        PerfEvent(target.console, place, 4, "w").close()

@@ -174,13 +174,15 @@ def dangerous(target: Target, rsp: Rsp) -> list[tuple[str, str]]:
     return [(f"{address:x},4", reason) for address, reason in found]
 
 
-def test_the_online_cpus_may_be_watched_for_writes_alone(target: Target) -> None:
-    """Every NMI reads them with breakpoints enabled."""
+def test_what_nmi_reads_may_be_watched_for_writes_alone(target: Target) -> None:
+    """Which CPUs are online, for one: exc_nmi() looks with breakpoints enabled."""
     rsp = target.attach_rsp()
-    region = f"{target.kernel.symbol('__cpu_online_mask'):x},4"
-    assert rsp.request(f"Z3,{region}") == rsp.request(f"Z4,{region}") == "E22"
-    assert rsp.request(f"Z2,{region}") == "OK"
-    assert rsp.request(f"z2,{region}") == "OK"
+    base = little(rsp.read_memory(target.kernel.symbol("__per_cpu_offset"), target.word))
+    for name, symbol in entry_memory.read_symbols(target.kernel).items():
+        region = f"{(symbol + (0 if name in entry_memory.OF_ALL_CPUS else base)) % (1 << 8 * target.word):x},4"
+        assert rsp.request(f"Z3,{region}") == rsp.request(f"Z4,{region}") == "E22", name
+        assert rsp.request(f"Z2,{region}") == "OK"
+        assert rsp.request(f"z2,{region}") == "OK"
 
 
 def test_what_must_not_be_watched(boot: Boot) -> None:

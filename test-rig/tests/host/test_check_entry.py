@@ -27,6 +27,7 @@ paranoid_entry:
 paranoid_exit:
 	ret
 exc_debug:
+	mov %gs:0x28, %rcx
 	testb $3, 8(%rsp)
 	jne 2f
 1:	incl %gs:cpu_db_depth(%rip)
@@ -87,6 +88,12 @@ def test_anything_else_is_named(tmp_path: Path, place: str, function: str, symbo
     assert found(tmp_path, **{place: symbol}) == [f"{function} touches {symbol} with breakpoints enabled"]
 
 
+def test_the_stack_s_canary_has_no_symbol(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    canary = "fixed_percpu_data.stack_canary"
+    monkeypatch.setattr(entry, "REFUSED", entry.REFUSED - {canary})
+    assert found(tmp_path) == [f"exc_debug touches {canary} with breakpoints enabled"]
+
+
 def test_what_is_called_counts(tmp_path: Path) -> None:
     assert found(tmp_path, called="helper", within="planted") == ["exc_nmi touches planted with breakpoints enabled"]
     assert found(tmp_path, called="elsewhere") == ["exc_nmi calls elsewhere with breakpoints enabled"]
@@ -101,7 +108,8 @@ def test_a_function_that_is_not_there(tmp_path: Path) -> None:
 def kernel(directory: Path, version: str, *options: str, without: str = "") -> Kernel:
     """One that has been built, with all variables that are refused but one, each in a place of its own."""
     directory.mkdir()
-    names = ["pcpu_hot", *sorted(name for name in entry.REFUSED if "." not in name and name != without)]
+    refused = entry.REFUSED | entry.REFUSED_FOR_READS
+    names = ["pcpu_hot", "fixed_percpu_data", *sorted(name for name in refused if "." not in name and name != without)]
     table = "".join(f"{64 * at:016x} D {name}\n" for at, name in enumerate(names))
     (directory / "System.map").write_text(table, encoding="ascii")
     (directory / "config").write_text("".join(f"CONFIG_{option}=y\n" for option in options), encoding="ascii")
@@ -114,9 +122,11 @@ def test_a_guest_is_asked_for_all_that_is_refused(tmp_path: Path) -> None:
     options = sorted({*entry_memory.NEEDS.values()})
     asked = [entry_memory.symbols(kernel(tmp_path / version, version, *options)) for version in ("6.1", "6.12", "7.3")]
     assert set().union(*asked) == entry.REFUSED
+    assert entry_memory.read_symbols(kernel(tmp_path / "reads", "7.3", *options)).keys() == entry.REFUSED_FOR_READS
     assert all(len({*found.values()}) == len(found) for found in asked), "two names, and one place"
     bare = entry_memory.symbols(kernel(tmp_path / "bare", "6.12"))
-    assert asked[1].keys() - bare.keys() == {"kgdb_db", "nmi_stats", "pcpu_hot.call_depth"}
+    assert asked[1].keys() - bare.keys() == {"kgdb_db", "nmi_stats", "pcpu_hot.call_depth",
+                                              "fixed_percpu_data.stack_canary"}
     # Behind a pointer and two ints, and the number of calls where they are counted.
     assert (bare["pcpu_hot.top_of_stack"], asked[1]["pcpu_hot.top_of_stack"]) == (16, 24)
 

@@ -26,15 +26,19 @@ _NAMES_6_1 = ("PAGE_TABLE_ISOLATION", "RETPOLINE", "CPU_IBRS_ENTRY", "CPU_UNRET_
 REFUSED = frozenset((
     "__per_cpu_offset", "cpu_tss_rw", "cpu_tlbstate", "cpu_dr7", "cpu_db_depth", "x86_spec_ctrl_current",
     "cpu_current_top_of_stack", "pcpu_hot.top_of_stack", "pcpu_hot.call_depth", "__x86_call_depth",
-    "nmi_state", "nmi_cr2", "nmi_dr7", "nmi_stats", "kgdb_db", "cpu_number", "pcpu_hot.cpu_number"))
+    "nmi_state", "nmi_cr2", "nmi_dr7", "nmi_stats", "kgdb_db",
+    "fixed_percpu_data.stack_canary", "__stack_chk_guard", "cpu_number", "pcpu_hot.cpu_number"))
 #: What is refused for reads alone, which is what exc_nmi() does there.
-REFUSED_FOR_READS = frozenset(("__cpu_online_mask",))
+REFUSED_FOR_READS = frozenset(("__cpu_online_mask", "jiffies", "this_cpu_off"))
 #: Assembly that runs with breakpoints enabled, and C code that does up to its local_db_save() and from its
 #: local_db_restore() on.
 ASSEMBLY = ("asm_exc_debug", "asm_exc_nmi", "paranoid_entry", "paranoid_exit")
 C_CODE = ("exc_debug", "exc_debug_kernel", "exc_nmi")
-#: What is called there, and is either among the above or leaves the entry: an exception from user mode is not within another.
-_CALLED = frozenset(("exc_debug", "exc_debug_kernel", "exc_debug_user", "exc_nmi", "paranoid_entry", "paranoid_exit"))
+#: What is called or jumped to there, and is either among the above or not within another exception: what comes from user
+#: mode or goes there has a stack of its own, and leaves no NMI unfinished.  The last one panics.
+_CALLED = frozenset(("exc_debug", "exc_debug_kernel", "exc_debug_user", "exc_nmi", "paranoid_entry", "paranoid_exit",
+                     "noist_exc_debug", "error_entry", "error_return", "swapgs_restore_regs_and_return_to_usermode",
+                     "__irqentry_text_end", "__stack_chk_fail"))
 #: The last that is called before local_db_restore().
 _BEFORE_RESTORE = "irqentry_nmi_exit"
 #: Fields of the structure that 6.12 has such variables in, by their offset: <asm/current.h>.
@@ -46,7 +50,8 @@ _NO_FALL_THROUGH = re.compile(r"\b(?:jmp|ret|iret|ud2|int3)")
 def settings(version: str) -> dict[str, str]:
     """The configuration with every mitigation that is in the entries."""
     names = _NAMES_6_1 if version == "6.1" else tuple(f"MITIGATION_{name}" for name in _NAMES)
-    return dict.fromkeys(("CPU_MITIGATIONS", *names, *(("NMI_CHECK_CPU",) if version != "6.1" else ())), "y")
+    more = ("STACKPROTECTOR", "STACKPROTECTOR_STRONG", *(("NMI_CHECK_CPU",) if version != "6.1" else ()))
+    return dict.fromkeys(("CPU_MITIGATIONS", *names, *more), "y")
 
 
 def touched(objects: list[Path], directory: Path) -> list[str]:
@@ -162,7 +167,10 @@ def _calls(code: Code) -> set[str]:
 
 
 def _data(code: Code) -> set[str]:
-    """The symbols of the memory that instructions access."""
-    return {symbol for instruction, symbol in code.values()
-            if symbol and not symbol.startswith(".") and re.search(r"\(|%gs:|\s0x", instruction)
-            and not re.match(r"(?:call|lea|j\w+)\s", instruction)}
+    """The symbols of the memory that instructions access; the stack's canary, before 7.3, has a fixed place instead."""
+    found = {symbol for instruction, symbol in code.values()
+             if symbol and not symbol.startswith(".") and re.search(r"\(|%gs:|\s0x", instruction)
+             and not re.match(r"(?:call|lea|j\w+)\s", instruction)}
+    if any(not symbol and "%gs:0x28" in instruction for instruction, symbol in code.values()):
+        found.add("fixed_percpu_data.stack_canary")
+    return found
