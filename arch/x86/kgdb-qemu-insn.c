@@ -97,7 +97,8 @@ static bool decode_previous(struct insn *insn, unsigned long ip)
 #define READS		BIT(0)
 #define WRITES		BIT(1)
 #define SETS_REG	BIT(2)		/* the one in its ModRM byte */
-#define SETS_AX_DX	BIT(3)		/* perhaps */
+#define SETS_AX		BIT(3)		/* perhaps */
+#define SETS_DX		BIT(4)
 
 static unsigned int one_byte_use(u8 opcode, u8 reg)
 {
@@ -126,7 +127,7 @@ static unsigned int one_byte_use(u8 opcode, u8 reg)
 	case 0xc6 ... 0xc7:		/* mov */
 		return reg ? 0 : WRITES;
 	case 0xf6 ... 0xf7:		/* test, not, neg, mul to idiv */
-		return reg < 2 ? READS : reg < 4 ? WRITES : READS | SETS_AX_DX;
+		return reg < 2 ? READS : reg < 4 ? WRITES : READS | SETS_AX | SETS_DX;
 	case 0xfe ... 0xff:		/* inc, dec; call, jmp and push do more */
 		return reg < 2 ? WRITES : 0;
 	}
@@ -156,11 +157,11 @@ static unsigned int two_byte_use(u8 opcode, u8 reg)
 	case 0xc0 ... 0xc1:		/* xadd */
 		return WRITES | SETS_REG;
 	case 0xb0 ... 0xb1:		/* cmpxchg */
-		return WRITES | SETS_AX_DX;
+		return WRITES | SETS_AX;
 	case 0xba:			/* bt, bts, btr, btc with an immediate */
 		return reg > 4 ? WRITES : READS;
 	case 0xc7:			/* cmpxchg8b, cmpxchg16b */
-		return reg == 1 ? WRITES | SETS_AX_DX : 0;
+		return reg == 1 ? WRITES | SETS_AX | SETS_DX : 0;
 	}
 	return 0;
 }
@@ -273,17 +274,28 @@ static long bit_string_offset(const struct insn *insn,
 	return (bit >> (ilog2(insn->opnd_bytes) + 3)) * insn->opnd_bytes;
 }
 
+/* Is the register in its ModRM byte one of a byte, of which 4 to 7 are ah to bh? */
+static bool has_low_byte(const struct insn *insn)
+{
+	u8 opcode = insn->opcode.bytes[insn->opcode.nbytes - 1];
+
+	if (insn->rex_prefix.nbytes)
+		return false;
+	return insn->opcode.nbytes == 1 ? !(opcode & 1) : opcode == 0xc0;
+}
+
 /* The registers that an instruction may have changed, as bits */
 static unsigned int changed_by(const struct insn *insn, unsigned int use,
 			       unsigned int reg)
 {
-	unsigned int changed = use & SETS_AX_DX ? BIT(0) | BIT(2) : 0;
+	unsigned int changed = 0;
 
 	if (use & SETS_REG)
-		changed |= BIT(reg);
-	/* ah to bh, by the numbers 4 to 7, are parts of the first four */
-	if (use & SETS_REG && size_of(insn) == 1)
-		changed |= BIT(reg & 3);
+		changed |= BIT(has_low_byte(insn) ? reg & 3 : reg);
+	if (use & SETS_AX)
+		changed |= BIT(0);
+	if (use & SETS_DX)
+		changed |= BIT(2);
 	return changed;
 }
 

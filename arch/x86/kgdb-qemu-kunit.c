@@ -256,9 +256,13 @@ static void registers_that_change(struct kunit *test)
 	EXPECT_UNDERSTOOD("xchgl %%edi, (%%rdi)", false);
 	EXPECT_UNDERSTOOD("xaddl %%edi, (%%rdi)", false);
 	EXPECT_UNDERSTOOD("cmpxchgl %%ecx, (%%rax)", false);
+	EXPECT_UNDERSTOOD("cmpxchg8b (%%rdx)", false);
 	EXPECT_UNDERSTOOD("mull (%%rdx)", false);
 
 	EXPECT_UNDERSTOOD("movl (%%rdi), %%r15d", true);
+	EXPECT_UNDERSTOOD("movzbl (%%rbx), %%edi", true);
+	EXPECT_UNDERSTOOD("movb (%%rbx), %%dil", true);
+	EXPECT_UNDERSTOOD("cmpxchgl %%ecx, (%%rdx)", true);
 	EXPECT_UNDERSTOOD("movl %%edi, (%%rdi)", true);
 	EXPECT_UNDERSTOOD("addl %%edi, (%%rdi)", true);
 	EXPECT_UNDERSTOOD("cmpl (%%rdi), %%edi", true);

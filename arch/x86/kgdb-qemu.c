@@ -11,7 +11,8 @@
  *   (kgdb-qemu-insn.c).
  * - An unaligned store matches each watched word below it in its page, an
  *   unaligned load all that lies in the two aligned words that it touches. If
- *   the instruction is understood, what it accessed is what was hit.
+ *   the instruction is understood, what it accessed is what was hit. What perf
+ *   has in its registers is hit by whatever QEMU says, and may hide a hit.
  * - A single step over an access that hits raises #DB twice, the second time
  *   at the first instruction of the handler. On x86_64 that overwrites the
  *   frame of the first, and the machine is lost; on i386 the step seems to end
@@ -184,11 +185,25 @@ static void record_all(const struct kgdb_hit_info *info, struct pt_regs *regs)
 }
 NOKPROBE_SYMBOL(record_all);
 
-static bool is_unaligned(const struct kgdb_hit_info *info)
+/*
+ * Can QEMU have matched this register with an access that did not touch it? It
+ * has to be unaligned, and the register within its two aligned words, or below
+ * a store in its page. Anything else was hit by another instruction than the
+ * one before: a jump may have led here.
+ */
+static bool matches_too_much(const struct kgdb_hit_info *info,
+			     const struct arch_hw_breakpoint *hw)
 {
-	return info->len && info->addr & (info->len - 1);
+	unsigned long first = info->addr & ~(info->len - 1);
+
+	if (!info->len || info->addr == first)
+		return false;
+	if (kgdb_overlaps(first, 2 * info->len, (void *)hw->address, length(hw)))
+		return true;
+	return info->wrote && hw->address < info->addr &&
+	       hw->address >> PAGE_SHIFT == info->addr >> PAGE_SHIFT;
 }
-NOKPROBE_SYMBOL(is_unaligned);
+NOKPROBE_SYMBOL(matches_too_much);
 
 /**
  * kgdb_quirk_access() - find out what the hardware does not say of a hit
@@ -196,8 +211,8 @@ NOKPROBE_SYMBOL(is_unaligned);
  * @event: what hit, by DR6
  * @info: the access is added, if it can be told
  *
- * Where an unaligned access is known and is none to @event, those that it is
- * one to are recorded.
+ * If the access is known and did not touch what @event watches, what it did
+ * touch is recorded.
  *
  * Context: #DB, interrupts off.
  * Return: false if @event was not hit.
@@ -208,8 +223,9 @@ bool kgdb_quirk_access(struct pt_regs *regs, const struct perf_event *event,
 	if (!is_qemu())
 		return true;
 	kgdb_insn_access(regs, info);
-	if (event->hw.info.type == X86_BREAKPOINT_EXECUTE || !is_unaligned(info) ||
-	    would_hit(info, &event->hw.info))
+	if (event->hw.info.type == X86_BREAKPOINT_EXECUTE ||
+	    would_hit(info, &event->hw.info) ||
+	    !matches_too_much(info, &event->hw.info))
 		return true;
 	record_all(info, regs);
 	return false;

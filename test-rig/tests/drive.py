@@ -66,8 +66,13 @@ def per_cpu_offset(target: Target, rsp: Rsp, cpu: int = 0) -> int:
 
 
 def peek(target: Target, address: int, size: int) -> int:
-    """What is in the guest's memory at an address of the kernel, looked at from outside, whatever the guest does; QEMU only."""
-    shown = target.machine.qmp().hmp(f"x /1x{'g' if size == 8 else 'w'} {address:#x}")
+    """What is in the guest's memory at an address of the kernel, looked at from outside, whatever the guest does; QEMU only.
+
+    QEMU looks through CPU 0's page tables: not while that runs a program, where the kernel has the two apart.
+    """
+    deadline = Deadline(10)
+    while "Cannot access" in (shown := target.machine.qmp().hmp(f"x /1x{'g' if size == 8 else 'w'} {address:#x}")):
+        assert not deadline.passed(), shown
     return int(shown.split(":")[1], 16)
 
 

@@ -2,7 +2,7 @@
 /*
  * kgdb_trigger: the instructions
  *
- * Each access is one instruction that makes one access to memory, in a function
+ * Each access is one instruction that loads, stores, or does both, in a function
  * of its own (trigger_read_1 to trigger_add_8, and store.c's). No lock is held
  * there but the one that context=irqsoff asks for: a debugger may stop the
  * machine at any of them.
@@ -20,7 +20,7 @@
  */
 #if defined(CONFIG_X86)
 
-#define INTO(variable)	"=q" (variable)
+#define INTO(variable)	"=&q" (variable)	/* not that of the address */
 #define FROM(variable)	"q" (variable)
 #define LOADED(memory)	"m" (memory)
 #define STORED(memory)	"=m" (memory)

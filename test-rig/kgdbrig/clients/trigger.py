@@ -88,7 +88,8 @@ def predict(seed: int, count: int, span: int, *, offset: int = 0, word: int = 8,
             contents: bytes = bytes(BUFFER_SIZE)) -> list[Access]:
     """What random_line() with the same arguments does, in order.
 
-    `word` is the size of a long in the guest, 8 or 4 bytes.  `contents` is the
+    With `mixed`, on x86: elsewhere no instruction adds to memory, and those
+    are stores.  `word` is the size of a long in the guest, 8 or 4 bytes.  `contents` is the
     whole buffer before the run: all zero after load(), later
     Trigger.expected().
     """

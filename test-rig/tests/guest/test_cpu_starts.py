@@ -21,7 +21,7 @@ from windows import CPU, MASTER, Watch
 ONLINE = f"/sys/devices/system/cpu/cpu{CPU}/online"
 #: How long the way of either may be, in instructions; to find that its end was missed.
 _LONGEST = 5_000
-#: What is watched, in turn. A slot differs in each of its fields from one table to the next.
+#: What is watched, in turn. A slot differs in its address and its length from one table to the next.
 #: They are three: of the two snapshots, the older one is neither what is watched now nor what is next.
 TABLES = [[Watch(64 * (3 * table + number), *[(4, "Z2"), (8, "Z4"), (1, "Z2")][(table + number) % 3])
            for number in range(3)] for table in range(3)]

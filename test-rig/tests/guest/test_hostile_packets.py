@@ -68,7 +68,7 @@ def test_nothing_changes(target: Target) -> None:
         if said == "OK" and packet[:1] == b"Z":     # one that is right after all
             assert ask(rsp, b"z" + packet[1:]) == "OK", (number, packet)
     assert min(answers[kind] for kind in ("OK", "", "E")) > PACKETS // 50
-    assert rsp.request("Hg0") == "OK"
+    assert rsp.request("Hg0") == rsp.request("Hc0") == "OK"
     assert rsp.request("g") == registers
     assert rsp.read_memory(target.trigger.address(), 256) == memory
     rsp.send("c")

@@ -19,20 +19,22 @@ from kgdbrig.clients.trigger import Op, line
 STORES: tuple[tuple[Op, int], ...] = (("write", 0x123456), ("add", 0x101010))
 
 
+@pytest.mark.i386
 def test_what_is_not_touched_stops_nobody(target: Target) -> None:
-    """Stores behind a watched byte in its page, and accesses whose aligned words it lies in."""
+    """Stores behind a watched byte in its page, and accesses whose aligned words it lies in, on either side."""
     prepare(target)
     rsp = target.attach_rsp()
-    set_and_go_on(target, rsp, f"Z4,{target.trigger.address(64):x},1")
+    set_and_go_on(target, rsp, f"Z4,{target.trigger.address(66):x},1")
     for size in (2, 4, 8)[:1 + target.word // 4]:
-        for offset in (65, 63 - size, 129, 1001):
+        for offset in (67, 65 - size, 129, 1001):
             target.trigger.run("write", size=size, offset=offset, value=0x5a)
             target.trigger.run("add", size=size, offset=offset, value=1)
             target.trigger.run("read", size=size, offset=offset)
     stops = stops_on_wire(target, rsp, line("read", size=target.word, offset=63))
-    assert reasons(target, stops) == [("awatch", 64)]
+    assert reasons(target, stops) == [("awatch", 66)]
 
 
+@pytest.mark.i386
 @pytest.mark.parametrize("kind, reason", [(2, "watch"), (4, "awatch")])
 def test_of_two_on_a_page_the_one_that_is_touched(target: Target, kind: int, reason: str) -> None:
     prepare(target)
@@ -60,6 +62,7 @@ def test_gdb_sees_the_change(target: Target) -> None:
     assert "abcdefgh" in target.console.run("cat /proc/sys/kernel/domainname")
 
 
+@pytest.mark.i386
 def test_a_read_modify_write(target: Target) -> None:
     """One that begins below what is watched is a write of it, and no read."""
     prepare(target)

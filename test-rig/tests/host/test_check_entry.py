@@ -21,6 +21,7 @@ asm_exc_debug:
 	ret
 asm_exc_nmi:
 	ret
+{labels}
 paranoid_entry:
 	mov __per_cpu_offset(,%rax,8), %rax
 	ret
@@ -41,7 +42,7 @@ exc_nmi:
 	jne 3f
 4:	mov %db7, %rax
 	mov %gs:behind(%rip), %rbx
-	call irqentry_nmi_exit
+	call {exit}
 	mov %rax, %db7
 	movl $1, %gs:{after}(%rip)
 	call {called}
@@ -49,6 +50,13 @@ exc_nmi:
 	ret
 3:	jmp __x86_return_thunk
 	mov %gs:behind(%rip), %rbx
+	ret
+taker:
+	lea planted(%rip), %rax
+	mov 8(%rax), %eax
+	ret
+caller:
+	call helper
 	ret
 helper:
 	mov %gs:{within}(%rip), %eax
@@ -65,12 +73,14 @@ nmi_state:
 	.long 0
 """
 #: What of it is refused.
-REFUSED = {"assembly": "cpu_dr7", "branch": "cpu_dr7", "after": "nmi_state", "called": "paranoid_exit", "within": "nmi_cr2"}
+REFUSED = {"assembly": "cpu_dr7", "branch": "cpu_dr7", "after": "nmi_state", "called": "paranoid_exit", "within": "nmi_cr2",
+           "exit": "irqentry_nmi_exit"}
 
 
 def found(tmp_path: Path, **symbols: str) -> list[str]:
     source, built = tmp_path / "entry.s", tmp_path / "entry.o"
-    source.write_text(CODE.format(**REFUSED | symbols), encoding="ascii")
+    labels = "".join(f"{name}:\n\tret\n" for name in entry.ASSEMBLY if f"\n{name}:" not in CODE)
+    source.write_text(CODE.format(labels=labels, **REFUSED | symbols), encoding="ascii")
     subprocess.run(["as", "--64", "-o", built, source], check=True)
     return entry.touched([built], tmp_path)
 
@@ -92,6 +102,16 @@ def test_the_stack_s_canary_has_no_symbol(tmp_path: Path, monkeypatch: pytest.Mo
     canary = "fixed_percpu_data.stack_canary"
     monkeypatch.setattr(entry, "REFUSED", entry.REFUSED - {canary})
     assert found(tmp_path) == [f"exc_debug touches {canary} with breakpoints enabled"]
+
+
+def test_a_variable_whose_address_is_taken_counts(tmp_path: Path) -> None:
+    assert found(tmp_path, called="taker") == ["exc_nmi touches planted with breakpoints enabled"]
+    assert found(tmp_path, called="caller", within="planted") == ["exc_nmi touches planted with breakpoints enabled"]
+
+
+def test_a_restore_that_is_not_found_is_said(tmp_path: Path) -> None:
+    assert "exc_nmi has no call of irqentry_nmi_exit: what follows local_db_restore() is not looked at" in \
+        found(tmp_path, exit="another_name")
 
 
 def test_what_is_called_counts(tmp_path: Path) -> None:

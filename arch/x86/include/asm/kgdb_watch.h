@@ -111,6 +111,7 @@ static inline bool kgdb_within_db(unsigned long addr, unsigned long end, int cpu
 }
 
 static __always_inline void kgdb_dr6_read(unsigned long dr6) { }
+
 static inline bool kgdb_dr6_unread(void)
 {
 	return false;

@@ -32,13 +32,16 @@ REFUSED = frozenset((
 REFUSED_FOR_READS = frozenset(("__cpu_online_mask", "jiffies", "this_cpu_off"))
 #: Assembly that runs with breakpoints enabled, and C code that does up to its local_db_save() and from its
 #: local_db_restore() on.
-ASSEMBLY = ("asm_exc_debug", "asm_exc_nmi", "paranoid_entry", "paranoid_exit")
+ASSEMBLY = ("asm_exc_debug", "asm_exc_nmi", "nested_nmi", "nested_nmi_out", "first_nmi", "repeat_nmi", "end_repeat_nmi",
+            "nmi_swapgs", "nmi_restore", "paranoid_entry", "paranoid_exit")
 C_CODE = ("exc_debug", "exc_debug_kernel", "exc_nmi")
 #: What is called or jumped to there, and is either among the above or not within another exception: what comes from user
 #: mode or goes there has a stack of its own, and leaves no NMI unfinished.  The last one panics.
 _CALLED = frozenset(("exc_debug", "exc_debug_kernel", "exc_debug_user", "exc_nmi", "paranoid_entry", "paranoid_exit",
                      "noist_exc_debug", "error_entry", "error_return", "swapgs_restore_regs_and_return_to_usermode",
                      "__irqentry_text_end", "__stack_chk_fail"))
+#: Code whose address is taken.
+_CODE = frozenset(("native_irq_return_iret",))
 #: The last that is called before local_db_restore().
 _BEFORE_RESTORE = "irqentry_nmi_exit"
 #: Fields of the structure that 6.12 has such variables in, by their offset: <asm/current.h>.
@@ -65,13 +68,20 @@ def touched(objects: list[Path], directory: Path) -> list[str]:
                 found.append(f"{name}: no such function was built")
             continue
         run = code if name in ASSEMBLY else _before_and_after(code)
+        if name in C_CODE and not _restores(code) and any("%db7," in instruction for instruction, _ in code.values()):
+            found.append(f"{name} has no call of {_BEFORE_RESTORE}: what follows local_db_restore() is not looked at")
         data, unknown = _data(run), []
-        for called in sorted(_calls(run) - _CALLED - {name}):
+        seen = _CALLED | {name}
+        todo = sorted(_calls(run) - seen)
+        while todo:
+            called = todo.pop()
+            seen |= {called}
             if called in functions:
                 data |= _data(functions[called])
+                todo += sorted(_calls(functions[called]) - seen)
             else:
                 unknown.append(called)
-        found += [f"{name} touches {symbol} with breakpoints enabled" for symbol in sorted(data - REFUSED - REFUSED_FOR_READS)]
+        found += [f"{name} touches {symbol} with breakpoints enabled" for symbol in sorted(data - REFUSED - REFUSED_FOR_READS - _CODE)]
         found += [f"{name} calls {called} with breakpoints enabled" for called in unknown]
     return found
 
@@ -129,11 +139,15 @@ def _symbol(instruction: str, at: int, relocation: str, variables: Variables) ->
 def _before_and_after(code: Code) -> Code:
     """What is executed up to local_db_save(), and from local_db_restore() on."""
     order = sorted(code)
-    ends = [at for at, (instruction, symbol) in code.items() if instruction == "call" and symbol == _BEFORE_RESTORE]
+    ends = _restores(code)
     before = _executed(code, order[:1], lambda instruction, symbol: symbol == "cpu_dr7" or "%db7" in instruction)
     after = _executed(code, [order[order.index(at) + 1] for at in ends], lambda instruction, symbol: "%db7," in instruction,
                       frozenset(before))
     return before | after
+
+
+def _restores(code: Code) -> list[int]:
+    return [at for at, (instruction, symbol) in code.items() if instruction == "call" and symbol == _BEFORE_RESTORE]
 
 
 def _executed(code: Code, todo: list[int], is_last: Callable[[str, str], bool], known: frozenset[int] = frozenset()) -> Code:
@@ -170,7 +184,7 @@ def _data(code: Code) -> set[str]:
     """The symbols of the memory that instructions access; the stack's canary, before 7.3, has a fixed place instead."""
     found = {symbol for instruction, symbol in code.values()
              if symbol and not symbol.startswith(".") and re.search(r"\(|%gs:|\s0x", instruction)
-             and not re.match(r"(?:call|lea|j\w+)\s", instruction)}
+             and not re.match(r"(?:call|j\w+)\s", instruction)}
     if any(not symbol and "%gs:0x28" in instruction for instruction, symbol in code.values()):
         found.add("fixed_percpu_data.stack_canary")
     return found
