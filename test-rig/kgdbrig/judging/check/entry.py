@@ -81,7 +81,8 @@ def touched(objects: list[Path], directory: Path) -> list[str]:
                 todo += sorted(_calls(functions[called]) - seen)
             else:
                 unknown.append(called)
-        found += [f"{name} touches {symbol} with breakpoints enabled" for symbol in sorted(data - REFUSED - REFUSED_FOR_READS - _CODE)]
+        found += [f"{name} touches {symbol} with breakpoints enabled"
+                  for symbol in sorted(data - REFUSED - REFUSED_FOR_READS - _CODE)]
         found += [f"{name} calls {called} with breakpoints enabled" for called in unknown]
     return found
 
