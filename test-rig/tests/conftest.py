@@ -59,6 +59,7 @@ CLIENT = "client"
 _booted = pytest.StashKey[list[Target]]()
 _states = pytest.StashKey[Path]()
 _failed = pytest.StashKey[bool]()
+_shared_bochs: pytest.StashKey[SharedBochs] = pytest.StashKey()
 _BOCHS = "bochs"
 
 
@@ -371,10 +372,18 @@ class SharedBochs:
 
 
 @pytest.fixture(scope="session")
-def shared_bochs(bochs_kernel: Kernel) -> Iterator[SharedBochs]:
-    shared = SharedBochs(bochs_kernel)
+def shared_bochs(request: pytest.FixtureRequest, bochs_kernel: Kernel) -> Iterator[SharedBochs]:
+    shared = request.config.stash[_shared_bochs] = SharedBochs(bochs_kernel)
     yield shared
     shared.drop()
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_runtest_teardown(item: pytest.Item, nextitem: pytest.Item | None) -> None:
+    """The machine in Bochs takes a whole core for as long as it is there, idle or not: it ends with the last test of a row."""
+    shared = item.config.stash.get(_shared_bochs, None)
+    if shared is not None and (nextitem is None or _BOCHS not in getattr(nextitem, "fixturenames", ())):
+        shared.drop()
 
 
 @pytest.fixture
