@@ -3,8 +3,9 @@
 
 The module is described at the top of test-rig/guest/trigger/main.c, the lines
 that it takes in run_line.c beside it, and the sequences of op=random and
-op=mixed in run.c.  line() and random_line() write such lines, predict() computes what a
-random one will do, and Trigger has them performed through the guest's shell.
+op=mixed in run.c.  line() and random_line() write such lines, predict()
+computes what a random one will do, and Trigger has them performed through the
+guest's shell.
 
 An access that makes gdb stop the machine stops the shell as well: start() it,
 deal with the stop in gdb, then finish().
@@ -89,8 +90,8 @@ def predict(seed: int, count: int, span: int, *, offset: int = 0, word: int = 8,
     """What random_line() with the same arguments does, in order.
 
     With `mixed`, on x86: elsewhere no instruction adds to memory, and those
-    are stores.  `word` is the size of a long in the guest, 8 or 4 bytes.  `contents` is the
-    whole buffer before the run: all zero after load(), later
+    are stores.  `word` is the size of a long in the guest, 8 or 4 bytes.
+    `contents` is the whole buffer before the run: all zero after load(), later
     Trigger.expected().
     """
     memory = bytearray(contents)

@@ -43,9 +43,8 @@ _SHARED = ("pure.h", "kgdb-x86.h")
 def bad_includes(repository: Path = paths.REPOSITORY) -> list[str]:
     """Includes that go against USES, climb out of a directory, or give a private header to whoever includes a public one.
 
-    And an architecture's, of what the core is for others: the contract is all that it knows of the core.
-
-    "FILE includes HEADER" for each.
+    Nor may an architecture's file include another of the core's headers than the contract.  "FILE includes HEADER" for
+    each.
     """
     found = []
     for path in sorted(path for top in ("gdbstub", "arch") for path in (repository / top).rglob("*.[ch]")):

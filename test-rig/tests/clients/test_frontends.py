@@ -16,7 +16,6 @@ from test_session import GET, SET
 
 pytestmark = pytest.mark.one_version
 
-
 #: This machine's gdb, and those of the suites.
 GDBS = ("", "trixie", "forky")
 

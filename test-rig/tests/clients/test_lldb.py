@@ -15,7 +15,6 @@ from test_session import GET, SET
 pytestmark = pytest.mark.one_version
 
 
-
 @pytest.mark.parametrize(("kind", "letter", "access"), [("modify", "2", SET.format(7)), ("write", "2", SET.format(7)),
                                                         ("read", "3", GET), ("read_write", "4", GET)])
 def test_a_watchpoint(target: Target, record_property: Callable[[str, object], None], kind: str, letter: str,

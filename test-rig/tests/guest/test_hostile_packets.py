@@ -9,7 +9,6 @@ from random import Random
 import pytest
 
 from drive import go_on_wire, prepare, set_and_go_on, stop_on_wire
-from kgdbrig.clients.rsp import Rsp
 from kgdbrig.clients.target import Target
 
 SEED = 20261128
@@ -62,11 +61,11 @@ def test_nothing_changes(target: Target) -> None:
     answers = {"OK": 0, "": 0, "E": 0}
     for number in range(PACKETS):
         packet = hostile(rng, target.trigger.address(1024))
-        said = ask(rsp, packet)
+        said = rsp.request(packet)
         kind = said if said in ("OK", "") else said[:1]
         answers[kind] = answers.get(kind, 0) + 1
         if said == "OK" and packet[:1] == b"Z":     # one that is right after all
-            assert ask(rsp, b"z" + packet[1:]) == "OK", (number, packet)
+            assert rsp.request(b"z" + packet[1:]) == "OK", (number, packet)
     assert min(answers[kind] for kind in ("OK", "", "E")) > PACKETS // 50
     assert rsp.request("Hg0") == rsp.request("Hc0") == "OK"
     assert rsp.request("g") == registers
@@ -78,8 +77,3 @@ def test_nothing_changes(target: Target) -> None:
     go_on_wire(target, rsp)
     assert stop_on_wire(target, rsp, "read", size=8, offset=128).reason == "awatch"
     go_on_wire(target, rsp)
-
-
-def ask(rsp: Rsp, packet: bytes) -> str:
-    rsp.send(packet)
-    return rsp.receive()
