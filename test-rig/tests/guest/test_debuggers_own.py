@@ -7,6 +7,7 @@ import re
 
 import pytest
 
+import entry_memory
 from conftest import Boot
 from drive import DEAD, back_over_int3, go_on_to, go_on_wire, prepare, set_and_go_on, stop_on_wire, sync_stops
 from kgdbrig.clients.target import Target
@@ -60,6 +61,9 @@ def test_what_every_cpu_uses_beside_another(boot: Boot) -> None:
     prepare(target)
     rsp = target.attach_rsp()
     often, stored = f"4,{per_cpu('this_cpu_off')(target, rsp):x},8", f"2,{target.trigger.address():x},4"
+    if "this_cpu_off" in entry_memory.read_symbols(target.kernel):
+        assert rsp.request(f"Z{often}") == "E22"
+        often = f"4,{per_cpu('current_task')(target, rsp):x},8"
     for packet in (often, stored):
         assert rsp.request(f"Z{packet}") == "OK"
     for _ in range(20):
