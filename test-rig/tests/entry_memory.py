@@ -15,9 +15,10 @@ OF_ALL_CPUS = frozenset(("__per_cpu_offset", "__cpu_online_mask", "jiffies"))
 IN_6_12 = {"pcpu_hot.cpu_number": "cpu_number", "pcpu_hot.call_depth": "__x86_call_depth",
            "pcpu_hot.top_of_stack": "cpu_current_top_of_stack"}
 CALL_DEPTH = frozenset(("pcpu_hot.call_depth", "__x86_call_depth"))
+CANARY = frozenset(("fixed_percpu_data.stack_canary", "__stack_chk_guard"))
 #: What a kernel has, or uses there, with an option only.
 NEEDS = {"kgdb_db": "KGDB_WATCHPOINT", "nmi_stats": "NMI_CHECK_CPU", "jiffies": "NMI_CHECK_CPU", "this_cpu_off": "NMI_CHECK_CPU",
-         "fixed_percpu_data.stack_canary": "STACKPROTECTOR", "__stack_chk_guard": "STACKPROTECTOR",
+         **dict.fromkeys(CANARY, "STACKPROTECTOR"),
          **dict.fromkeys(CALL_DEPTH, "MITIGATION_CALL_DEPTH_TRACKING")}
 
 

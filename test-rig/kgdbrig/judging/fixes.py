@@ -95,6 +95,8 @@ FIXES: dict[str, Shown | Prepares] = {
         Shown("guest/test_freed_memory.py::test_perf_is_refused_what_the_entries_use"),
     "x86-hw_breakpoint-refuse-what-mitigations-use-on-entry.patch":
         Shown("guest/test_freed_memory.py::test_perf_is_refused_what_the_entries_use"),
+    "x86-hw_breakpoint-refuse-the-canary.patch":
+        Shown("debug/test_mitigations.py::test_perf_is_refused_the_canary"),
     "x86-hw_breakpoint-refuse-what-nmi-switches-stacks-by.patch":
         Shown("guest/test_freed_memory.py::test_perf_is_refused_what_the_entries_use"),
     "x86-hw_breakpoint-refuse-the-call-depth.patch":
