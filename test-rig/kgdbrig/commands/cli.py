@@ -4,11 +4,13 @@
 from __future__ import annotations
 
 import argparse
+import errno
 import json
 import os
 import secrets
 import signal
 import sys
+import tempfile
 from pathlib import Path
 from types import FrameType
 from typing import Any
@@ -47,6 +49,12 @@ def main(arguments: list[str] | None = None) -> int:
     except BrokenPipeError:
         # Who read our output is gone; point the stream elsewhere so that the exit does not fail on it again.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
+    except OSError as error:
+        if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+            raise
+        print(f"rig: no room is left to write to: make room ({paths.cache()} and {tempfile.gettempdir()} are written to), "
+              "and try again", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
         return 128 + signal.SIGINT

@@ -43,6 +43,8 @@ _KEPT_WITHOUT = 32
 _TAIL_LINES = 30
 #: What a build from nothing takes, in megabytes, with lockdep and KASAN too, and some more.
 _BUILT_MB = 1_700
+#: With less than this, a step that failed did so because the disk is full.
+_ANY_MB = 16
 #: The finished kernels that this process uses: their directories, open and locked.
 _in_use: dict[Path, int] = {}
 #: What would make two builds of the same input differ.
@@ -329,7 +331,7 @@ class Kbuild:
                 raise
         if make.returncode != 0:
             line.failed()
-            raise BuildError(f"building {what}", self._log, _tail(self._log))
+            raise self._failure(f"building {what}")
         if full:
             counted.write_text(f"{max(done, 1)}\n", encoding="ascii")
         line.done(f"{done} objects")
@@ -352,7 +354,15 @@ class Kbuild:
             result = subprocess.run(command, env=environment, stdin=subprocess.DEVNULL, stdout=log,
                                     stderr=subprocess.STDOUT, check=False)
         if result.returncode != 0:
-            raise BuildError(what, self._log, _tail(self._log))
+            raise self._failure(what)
+
+    def _failure(self, what: str) -> RigError:
+        """Why a step failed: where the disk is full, its log may not have it."""
+        try:
+            paths.need_room(_ANY_MB, f"{what} failed: it")
+        except RigError as error:
+            return error
+        return BuildError(what, self._log, _tail(self._log))
 
 
 def _settings(files: tuple[Path, ...]) -> dict[str, tuple[str, str]]:
