@@ -166,6 +166,52 @@ static unsigned int two_byte_use(u8 opcode, u8 reg)
 	return 0;
 }
 
+static bool has_prefix(const struct insn *insn, u8 prefix)
+{
+	int i;
+
+	for (i = 0; i < insn->prefixes.nbytes; i++) {
+		if (insn->prefixes.bytes[i] == prefix)
+			return true;
+	}
+	return false;
+}
+
+/*
+ * How many bytes a vector instruction loads or stores: a whole register of SSE,
+ * or 0 where this is none. Those that only move are known.
+ */
+static unsigned int vector_size(const struct insn *insn)
+{
+	bool packed = !has_prefix(insn, 0xf2) && !has_prefix(insn, 0xf3);
+
+	if (insn->opcode.nbytes != 2)
+		return 0;
+	switch (insn->opcode.bytes[1]) {
+	case 0x10 ... 0x11:		/* movups, movupd */
+	case 0x28 ... 0x29:		/* movaps, movapd */
+	case 0x2b:			/* movntps, movntpd */
+		return packed ? 16 : 0;
+	case 0x6f:			/* movdqa, movdqu */
+	case 0x7f:
+		return has_prefix(insn, 0x66) || has_prefix(insn, 0xf3) ? 16 : 0;
+	case 0xe7:			/* movntdq */
+		return has_prefix(insn, 0x66) ? 16 : 0;
+	}
+	return 0;
+}
+
+static unsigned int vector_use(const struct insn *insn)
+{
+	switch (insn->opcode.bytes[1]) {
+	case 0x10:
+	case 0x28:
+	case 0x6f:
+		return READS;
+	}
+	return WRITES;
+}
+
 /* 0 where it has no such operand, or is not known */
 static unsigned int use_of(const struct insn *insn)
 {
@@ -174,6 +220,8 @@ static unsigned int use_of(const struct insn *insn)
 	if (!insn->modrm.nbytes || X86_MODRM_MOD(insn->modrm.value) == 3 ||
 	    insn->vex_prefix.nbytes)
 		return 0;
+	if (vector_size(insn))
+		return vector_use(insn);
 	if (insn->opcode.nbytes == 1)
 		return one_byte_use(insn->opcode.bytes[0], reg);
 	if (insn->opcode.nbytes == 2)
@@ -186,6 +234,8 @@ static unsigned int size_of(const struct insn *insn)
 {
 	u8 opcode = insn->opcode.bytes[insn->opcode.nbytes - 1];
 
+	if (vector_size(insn))
+		return vector_size(insn);
 	if (insn->opcode.nbytes == 1) {
 		if (opcode == 0x63)
 			return 4;
@@ -242,15 +292,10 @@ static bool add_segment(const struct insn *insn, unsigned long *addr)
 {
 	u8 percpu = IS_ENABLED(CONFIG_X86_64) ? 0x65 : 0x64;
 	u8 other = IS_ENABLED(CONFIG_X86_64) ? 0x64 : 0x65;
-	int i;
 
-	for (i = 0; i < insn->prefixes.nbytes; i++) {
-		if (insn->prefixes.bytes[i] == other)
-			return false;
-		if (insn->prefixes.bytes[i] == percpu)
-			*addr += percpu_base();
-	}
-	return true;
+	if (has_prefix(insn, percpu))
+		*addr += percpu_base();
+	return !has_prefix(insn, other);
 }
 
 /*

@@ -3,7 +3,7 @@
  * kgdb_trigger: the instructions
  *
  * Each access is one instruction that loads, stores, or does both, in a function
- * of its own (trigger_read_1 to trigger_add_8, and store.c's). No lock is held
+ * of its own (trigger_read_1 to trigger_write_16, and store.c's). No lock is held
  * there but the one that context=irqsoff asks for: a debugger may stop the
  * machine at any of them.
  */
@@ -19,6 +19,8 @@
  * whose low byte has a name, which on i386 not all have.
  */
 #if defined(CONFIG_X86)
+
+#include <asm/fpu/api.h>
 
 #define INTO(variable)	"=&q" (variable)	/* not that of the address */
 #define FROM(variable)	"q" (variable)
@@ -185,18 +187,44 @@ static noinline void trigger_add_8(void *address, u64 value)
 #endif
 #endif
 
+#if TRIGGER_HAS_WIDE
+
+static noinline void trigger_read_16(void *address, u64 value)
+{
+	kernel_fpu_begin();
+	asm volatile("movups %0, %%xmm0" : : LOADED(*(unsigned __int128 *)address));
+	kernel_fpu_end();
+}
+
+/* The value, twice */
+static noinline void trigger_write_16(void *address, u64 value)
+{
+	kernel_fpu_begin();
+	asm volatile("movq %0, %%xmm0; punpcklqdq %%xmm0, %%xmm0" : : "r" (value));
+	asm volatile("movups %%xmm0, %0" : STORED(*(unsigned __int128 *)address));
+	kernel_fpu_end();
+}
+
+#endif
+
 typedef void (*trigger_fn)(void *address, u64 value);
 
 /* By operation and binary logarithm of the size. */
-static const trigger_fn trigger_fns[OP_RANDOM][4] = {
+static const trigger_fn trigger_fns[OP_RANDOM][5] = {
 	[OP_READ] = { trigger_read_1, trigger_read_2, trigger_read_4,
 #ifdef CONFIG_64BIT
 		      trigger_read_8,
+#endif
+#if TRIGGER_HAS_WIDE
+		      trigger_read_16,
 #endif
 	},
 	[OP_WRITE] = { trigger_write_1, trigger_write_2, trigger_write_4,
 #ifdef CONFIG_64BIT
 		       trigger_write_8,
+#endif
+#if TRIGGER_HAS_WIDE
+		       trigger_write_16,
 #endif
 	},
 #if TRIGGER_HAS_ADD

@@ -71,7 +71,9 @@ static void trigger_expect(const struct trigger_access *access)
 		return;
 	if (access->op == OP_ADD || access->op == OP_RMW)
 		value += trigger_expected_get(access->offset, access->size);
-	memcpy(&trigger_expected[access->offset], &value, access->size);
+	memcpy(&trigger_expected[access->offset], &value, min_t(size_t, access->size, sizeof(value)));
+	if (access->size == TRIGGER_WIDE)
+		memcpy(&trigger_expected[access->offset + sizeof(value)], &value, sizeof(value));
 }
 
 static u32 trigger_draw(struct trigger_request *request)

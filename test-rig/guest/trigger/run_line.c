@@ -17,13 +17,14 @@
  *		set on; size=4 only (x86 only)
  *	random	a sequence of reads and writes, see run.c
  *	mixed	the same with additions, and at any alignment
- * size=1|2|4|8		bytes per access; needed, but not for a sequence. 8 needs a
- *			64-bit kernel.
+ * size=1|2|4|8|16	bytes per access; needed, but not for a sequence. 8 needs a
+ *			64-bit kernel, and 16 one of x86: that is a read or a write
+ *			by a vector instruction, in context=task only.
  * offset=N		of the access in the buffer (default 0). Any alignment, but
  *			multiples of size for rmw. For a sequence: where the span
  *			begins, a multiple of 8.
  * value=HEX		with op=write, op=add, op=rmw and op=probed only, and needed there;
- *			it must fit in size bytes
+ *			it must fit in size bytes, and in 8: size=16 stores it twice
  * count=N		how many accesses (default 1; a sequence: needed), 1 to 10000000
  * seed=N		of a sequence, needed: 1 to 4294967295
  * span=N		of a sequence, needed: 8 to 4096, the bytes to stay within
@@ -150,7 +151,7 @@ static int trigger_parse_field(enum trigger_field field, const char *text,
 		return trigger_parse_context(text, request);
 	case FIELD_SIZE:
 		min = 1;
-		max = 8;
+		max = TRIGGER_WIDE;
 		break;
 	case FIELD_OFFSET:
 		max = BUFFER_SIZE - 1;
@@ -186,8 +187,10 @@ static int trigger_parse_field(enum trigger_field field, const char *text,
 	switch (field) {
 	case FIELD_SIZE:
 		if (!is_power_of_2(number))
-			return trigger_refuse("size=%s: not one of 1, 2, 4, 8", text);
-		if (number > BIT(TRIGGER_SIZES - 1))
+			return trigger_refuse("size=%s: not one of 1, 2, 4, 8, 16", text);
+		if (number == TRIGGER_WIDE && !TRIGGER_HAS_WIDE)
+			return trigger_refuse("size=%s: this machine has no instruction for it", text);
+		if (number < TRIGGER_WIDE && number > BIT(TRIGGER_SIZES - 1))
 			return trigger_refuse("size=%s: needs a 64-bit kernel", text);
 		request->size = number;
 		break;
@@ -243,7 +246,12 @@ static int trigger_check(const struct trigger_request *request, unsigned long gi
 	if (request->op == OP_RMW && request->offset % request->size)
 		return trigger_refuse("offset=%u: op=rmw takes multiples of the size only",
 				      request->offset);
-	if (request->size && request->value > GENMASK_ULL(8 * request->size - 1, 0))
+	if (request->size == TRIGGER_WIDE && request->op != OP_READ && request->op != OP_WRITE)
+		return trigger_refuse("size=%u: op=%s has no such instruction", request->size, op);
+	if (request->size == TRIGGER_WIDE && request->context != trigger_context_find("task"))
+		return trigger_refuse("size=%u: context=task only", request->size);
+	if (request->size && request->size <= sizeof(request->value) &&
+	    request->value > GENMASK_ULL(8 * request->size - 1, 0))
 		return trigger_refuse("value=%llx does not fit in %u bytes", request->value,
 				      request->size);
 	return 0;

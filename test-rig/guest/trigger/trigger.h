@@ -115,6 +115,10 @@ static const struct file_operations name##_fops = {				\
 /* access.c: whether an instruction adds to memory and is no atomic one. */
 #define TRIGGER_HAS_ADD	IS_ENABLED(CONFIG_X86)
 
+/* access.c: whether an instruction accesses 16 bytes. In the thread only: it uses the FPU. */
+#define TRIGGER_HAS_WIDE	IS_ENABLED(CONFIG_X86_64)
+#define TRIGGER_WIDE		16
+
 /* access.c: performs the access of @request, here and now. In any context. */
 void trigger_perform(struct trigger_request *request);
 /* How many that was so far. */

@@ -69,15 +69,15 @@ def test_nested_watchpoints(target: Target) -> None:
 
 
 def test_watchpoints_apart(target: Target) -> None:
-    """One access of 8 bytes, aligned or not, to two to four watchpoints side by side: a stop for each."""
+    """One access of 8 or 16 bytes, aligned or not, to two to four watchpoints side by side: a stop for each."""
     four = [(2, HERE, 1), (4, HERE + 2, 2), (2, HERE + 4, 2), (4, HERE + 7, 1)]
     rsp = attach(target, *four)
     names = {2: "watch", 4: "awatch"}
-    for offset in (HERE - 3, HERE, HERE + 1, HERE + 5):
-        hit = sorted((names[kind], at) for kind, at, length in four if offset < at + length and at < offset + 8)
-        assert sorted(heard(target, rsp, line("write", size=8, offset=offset, value=offset))) == hit, offset
+    for size, offset in ((8, HERE - 3), (8, HERE), (8, HERE + 1), (8, HERE + 5), (16, HERE - 8), (16, HERE - 1), (16, HERE + 7)):
+        hit = sorted((names[kind], at) for kind, at, length in four if offset < at + length and at < offset + size)
+        assert sorted(heard(target, rsp, line("write", size=size, offset=offset, value=offset))) == hit, (size, offset)
         reads = [each for each in hit if each[0] == "awatch"]
-        assert sorted(heard(target, rsp, line("read", size=8, offset=offset))) == reads, offset
+        assert sorted(heard(target, rsp, line("read", size=size, offset=offset))) == reads, (size, offset)
 
 
 @pytest.mark.parametrize("size", [2, 4, 8])

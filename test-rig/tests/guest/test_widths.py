@@ -15,6 +15,8 @@ from test_ranges import BASE, insert, pieces, remove
 
 #: For the accesses: any value that fits in one byte, since each access is reported, whatever it changes.
 VALUE = 0x5a
+#: What a vector instruction accesses.
+WIDE = 16
 #: What is accessed by, what is watched for, and what a stop then says.
 KINDS: tuple[tuple[Op, str, str], ...] = (("write", "2", "watch"), ("add", "2", "watch"), ("add", "4", "awatch"),
                                           ("read", "4", "awatch"), ("read", "3", "rwatch"))
@@ -42,6 +44,8 @@ def access_all(target: Target, wanted: Iterable[tuple[int, int]], op: Op, kind: 
     target.back()
     value = "" if op == "read" else f" value={VALUE:x}"
     widths = [1 << bit for bit in range(target.word.bit_length())]
+    if target.kernel.arch == "x86_64" and op in ("read", "write"):
+        widths.append(WIDE)
     for begin, length in wanted:
         region = range(BASE + begin, BASE + begin + length)
         target.break_in()
