@@ -21,6 +21,9 @@
 #include <linux/string.h>
 #include <linux/types.h>
 #include <linux/uaccess.h>
+#ifdef CONFIG_X86
+#include <asm/segment.h>
+#endif
 
 #define LINE_MAX_LENGTH 63
 
@@ -58,6 +61,9 @@ static struct values_node values_nodes[3] __aligned(64);
 static struct values_node *values_head __aligned(64) = &values_nodes[0];
 static int values_counter __aligned(64);
 static int values_other __aligned(64);
+static const struct values_record values_source = {
+	.first = 0x0102030405060708, .second = 0x090a0b0c, .third = 0x0d0e0f10,
+};
 
 /* Stores one byte of the record: the number is 256 times its index, plus its value. */
 static noinline void values_store_record(long number)
@@ -184,6 +190,69 @@ static noinline void values_steps(long number)
 	WRITE_ONCE(values_other, 3);
 }
 
+static noinline void values_deepest(void)
+{
+	barrier();
+}
+
+/*
+ * One frame within the other, each with variables of its own that it stores to
+ * behind its call of the next. They lie so far below the top of the frame that
+ * the debugger's way in does not reach them either: from within that gdb would
+ * not find the frames that are still there.
+ */
+static noinline int values_frame(int depth)
+{
+	struct {
+		int own;
+		int beside;
+		u8 room[1024];
+	} local;
+
+	values_used(local);
+	WRITE_ONCE(local.own, depth);
+	WRITE_ONCE(local.beside, 100 + depth);
+	if (depth)
+		values_frame(depth - 1);
+	else
+		values_deepest();
+	WRITE_ONCE(local.own, 10 + depth);
+	WRITE_ONCE(local.beside, 110 + depth);
+	return READ_ONCE(local.own) + READ_ONCE(local.beside);
+}
+
+static noinline void values_frames(long number)
+{
+	WRITE_ONCE(values_other, values_frame(number));
+}
+
+/* By the functions of the kernel's, whatever instructions these use here */
+static noinline void values_fill(long number)
+{
+	size_t size = sizeof(values_record);
+
+	OPTIMIZER_HIDE_VAR(size);
+	memset(&values_record, number, size);
+}
+
+static noinline void values_copy(long number)
+{
+	size_t size = sizeof(values_record);
+
+	OPTIMIZER_HIDE_VAR(size);
+	memcpy(&values_record, &values_source, size);
+}
+
+#ifdef CONFIG_X86
+static u16 values_selector __aligned(64) = __KERNEL_DS;
+
+/* A debug exception of the first instruction comes behind the second: SDM vol. 3A, 6.8.3. */
+static noinline void values_load_selector(long number)
+{
+	asm volatile("mov %0, %%ss; nop; nop" : : "m" (values_selector));
+}
+#endif
+
 static const struct {
 	const char *name;
 	void (*act)(long number);
@@ -200,6 +269,12 @@ static const struct {
 	{ "load", values_load_counter },
 	{ "local", values_local },
 	{ "steps", values_steps },
+	{ "frames", values_frames },
+	{ "fill", values_fill },
+	{ "copy", values_copy },
+#ifdef CONFIG_X86
+	{ "selector", values_load_selector },
+#endif
 };
 
 static ssize_t values_write(struct file *file, const char __user *buffer, size_t length,
