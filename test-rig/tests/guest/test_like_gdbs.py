@@ -22,7 +22,7 @@ FILLED = 0x05050505
 
 
 def test_frames_that_end_one_after_the_other(target: Target) -> None:
-    """Two variables of one frame, and one of its caller's, with the same name: each is told from the other, and ends in its time."""
+    """Two variables of one frame, and one of its caller's: each is told from the others, and ends in its time."""
     gdb = attach_with_values(target)
     gdb.command("tbreak values_deepest")
     target.resume(gdb)
@@ -142,7 +142,7 @@ def change_of(said: str) -> int:
 @pytest.mark.parametrize("command", ["continue", "next", "stepi"])
 @pytest.mark.parametrize("always", ["off", "on"])
 def test_over_a_breakpoint_onto_a_watchpoint(target: Target, always: str, command: str) -> None:
-    """gdb takes the breakpoint out, steps, and puts it in again: the step's hit is the watchpoint's, and the breakpoint's stay."""
+    """gdb takes the breakpoint out, steps, and puts it in again: the step's hit is the watchpoint's."""
     gdb = attach_with_values(target)
     gdb.command(f"set breakpoint always-inserted {always}")
     store = re.search(r"(0x[0-9a-f]+) .*\tmov .*<values_counter>", gdb.command("x/4i values_store_counter"))
