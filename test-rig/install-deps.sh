@@ -1,9 +1,10 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0-only
 #
-# Install what the rig needs on Debian 12.  Does nothing, quickly, when
+# Install what the rig needs on Debian 12 or 13.  Does nothing, quickly, when
 # everything is there; asks for root through sudo when it must.  Arguments are
-# further packages, such as the source of another kernel version.
+# packages with kernel sources; one that this Debian does not have is left out,
+# and the rig takes it from the suite that has it.
 #
 # Lists of names are split on purpose:
 # shellcheck disable=SC2086
@@ -21,7 +22,6 @@ packages="
 	clang
 	cpio
 	flex
-	gcc-12-multilib
 	gcc-aarch64-linux-gnu
 	gcc-riscv64-linux-gnu
 	gdb-multiarch
@@ -31,7 +31,6 @@ packages="
 	grub-common
 	grub-pc-bin
 	kmod
-	libclang-rt-14-dev
 	libelf-dev
 	libssl-dev
 	lz4
@@ -53,13 +52,38 @@ packages="
 	xz-utils
 "
 
-packages="$packages $*"
+sources="$*"
 
 missing() {
 	for package in "$@"; do
 		status=$(dpkg-query -W -f '${db:Status-Status}' "$package" 2>/dev/null) || status=
 		[ "$status" = installed ] || printf '%s ' "$package"
 	done
+}
+
+# Their names have the version of the compiler that they belong to, which the
+# package of the bare name depends on.  gcc-multilib itself cannot be installed
+# beside the cross compilers.
+of_compilers() {
+	for pair in gcc:gcc-%s-multilib clang:libclang-rt-%s-dev; do
+		compiler=${pair%%:*}
+		depends=$(dpkg-query -W -f '${Depends}' "$compiler" 2>/dev/null) ||
+			depends=$(apt-cache depends "$compiler" 2>/dev/null) || continue
+		version=$(echo "$depends" | grep -o "$compiler-[0-9][0-9]*" | head -n 1)
+		# shellcheck disable=SC2059
+		[ -z "$version" ] || printf "${pair#*:} " "${version#"$compiler"-}"
+	done
+}
+
+# Of the kernel sources, those that this Debian has.
+known() {
+	for package in "$@"; do
+		! apt-cache show "$package" >/dev/null 2>&1 || printf '%s ' "$package"
+	done
+}
+
+all_missing() {
+	missing $packages $(of_compilers) $(known $(missing $sources))
 }
 
 fail() {
@@ -71,7 +95,7 @@ if ! command -v dpkg-query >/dev/null || ! command -v apt-get >/dev/null; then
 	fail "this is not a Debian system; install the like of:" $packages
 fi
 
-needed=$(missing $packages)
+needed=$(all_missing)
 [ -n "$needed" ] || exit 0
 
 as_root=
@@ -88,14 +112,17 @@ apt() {
 		-o DPkg::Lock::Timeout=300 -o Acquire::Retries=3 -o Dpkg::Use-Pty=0 "$@" </dev/null >&2
 }
 
-echo "install-deps: installing $needed" >&2
+echo "install-deps: looking for $needed" >&2
 apt update || echo "install-deps: apt-get update failed; going on with the lists there are" >&2
 
+# The lists may know more than before
+needed=$(all_missing)
+echo "install-deps: installing $needed" >&2
 for package in $needed; do
 	apt-cache show "$package" >/dev/null 2>&1 ||
-		fail "apt knows no package $package (Debian 12 has it in main; see /etc/apt/sources.list)"
+		fail "apt knows no package $package (Debian 12 and 13 have it in main; see /etc/apt/sources.list)"
 done
 apt --no-install-recommends install $needed || fail "apt-get could not install: $(missing $needed)"
 
-still=$(missing $packages)
+still=$(all_missing)
 [ -z "$still" ] || fail "still not installed after apt-get: $still"

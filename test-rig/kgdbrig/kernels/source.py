@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """Kernel sources: from Debian's packages, unpacked once, or a user's own tree.
 
-A kernel that Debian 12 has comes from the package the system has installed; a
-newer one from a later suite of Debian, by way of packages/apt.py.
+A kernel's source comes from the package the system has installed, else from a
+suite of Debian that has it, by way of packages/apt.py.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import Protocol, TextIO
 
 from kgdbrig import paths
-from kgdbrig.errors import MissingDependency, SourceError
+from kgdbrig.errors import SourceError
 from kgdbrig.packages import apt
 from kgdbrig.progress import Progress
 
@@ -72,17 +72,16 @@ class Origin(Protocol):
 
 @dataclass(frozen=True)
 class DebianPackage:
-    """A linux-source package the system has installed."""
+    """A linux-source package that the system has installed, or else one of `suites` has."""
 
     package: str
+    suites: tuple[str, ...]
 
-    def installed_version(self) -> str:
+    def installed_version(self) -> str | None:
         result = subprocess.run(["dpkg-query", "-W", "-f", "${db:Status-Status} ${Version}", self.package],
                                 capture_output=True, text=True, check=False)
         status, _, version = result.stdout.partition(" ")
-        if result.returncode != 0 or status != "installed":
-            raise MissingDependency(f"the package {self.package}", self.package)
-        return version
+        return version if result.returncode == 0 and status == "installed" else None
 
     def archive(self) -> Path:
         listed = subprocess.run(["dpkg-query", "-L", self.package], capture_output=True, text=True, check=True)
@@ -96,6 +95,8 @@ class DebianPackage:
 
     def source(self, version: str, progress: TextIO | None) -> Source:
         installed = self.installed_version()
+        if installed is None:
+            return LaterPackage(self.package, self.suites, just=True).source(version, progress)
         source = _debian(version, self.package, installed)
         if not source.directory.is_dir():
             with paths.locked(f"src-{source.name}", progress):
@@ -108,12 +109,14 @@ class DebianPackage:
 class LaterPackage:
     """A linux-source package of the first of `suites` that has it, which need not be the system's.
 
-    Where it was superseded, the newest of the same major version is taken.
-    What was unpacked once stays, and no network is needed any more.
+    Where it was superseded, the newest of the same major version is taken, unless
+    it has to be `just` this one.  What was unpacked once stays, and no network is
+    needed any more.
     """
 
     package: str
     suites: tuple[str, ...]
+    just: bool = False
 
     def source(self, version: str, progress: TextIO | None) -> Source:
         source = self._unpacked(version)
@@ -178,16 +181,17 @@ class LaterPackage:
                     others.setdefault(_number(package.name.rpartition("-")[2]), package)
         if said:
             raise said[0]
-        if not others:
-            raise SourceError(f"Debian has no {self.package}, and no other {major}* (looked in {', '.join(self.suites)}): "
+        if self.just or not others:
+            no_other = "" if self.just else f", and no other {major}*"
+            raise SourceError(f"Debian has no {self.package}{no_other} (looked in {', '.join(self.suites)}): "
                               "give a kernel tree of your own (KERNEL_SRC=PATH, --source PATH)")
         return others[max(others)]
 
 
 #: Where the source of each supported version comes from.
 VERSIONS: dict[str, Origin] = {
-    "6.1": DebianPackage("linux-source-6.1"),
-    "6.12": DebianPackage("linux-source-6.12"),
+    "6.1": DebianPackage("linux-source-6.1", ("bookworm",)),
+    "6.12": DebianPackage("linux-source-6.12", ("trixie", "bookworm")),
     "7.3": LaterPackage("linux-source-7.3", ("trixie-backports", "forky", "sid", "experimental")),
 }
 
@@ -197,8 +201,7 @@ def find(version: str, kernel_src: Path | None = None, progress: TextIO | None =
 
     A user's tree may be of any version: the nearest supported one is used
     with it, in place of `version`, and `progress` is told which.  Raises
-    SourceError for what is no kernel source, or cannot be had, and
-    MissingDependency where a package has to be installed first.
+    SourceError for what is no kernel source, or cannot be had.
     """
     if kernel_src is not None:
         return _user_tree(kernel_src, progress)

@@ -17,7 +17,7 @@ import pytest
 
 from kgdbrig.errors import SourceError
 from kgdbrig.kernels import source
-from kgdbrig.kernels.source import LaterPackage
+from kgdbrig.kernels.source import DebianPackage, LaterPackage
 from kgdbrig.packages import apt, later
 
 SUITES = ("none", "later", "latest")
@@ -216,6 +216,15 @@ def test_the_package_is_unpacked_and_no_network_is_needed_again(mirror: Mirror, 
     assert not (machine / "invoked").exists(), "the machine's hooks of apt's were run"
     shutil.rmtree(mirror.directory)
     assert kernel().source("7.3", None) == found
+
+
+def test_where_the_system_has_it_not_it_comes_from_a_suite_that_has(mirror: Mirror) -> None:
+    """Debian 13 has no 6.1."""
+    mirror.suite("latest", ("linux-source-2.4", "2.4.37-1"), ("linux-source-2.6", "2.6.39-1"))
+    found = DebianPackage("linux-source-2.4", SUITES).source("2.4", None)
+    assert found.identity == "linux-source-2.4 2.4.37-1"
+    with pytest.raises(SourceError, match=r"Debian has no linux-source-2\.5 \(looked in none, later, latest\): give "):
+        DebianPackage("linux-source-2.5", SUITES).source("2.5", None)
 
 
 def test_a_superseded_version_gives_the_newest_of_its_major(mirror: Mirror) -> None:
