@@ -9,13 +9,24 @@ import pytest
 
 from drive import attach_with_values, go_on_from, stop_at
 from kgdbrig.clients.target import Target
-from test_like_gdbs import test_over_a_breakpoint_onto_a_watchpoint, test_what_a_function_fills_or_copies
+from test_like_gdbs import FILLED
+from test_like_gdbs import test_over_a_breakpoint_onto_a_watchpoint as over_a_breakpoint_onto_a_watchpoint
+from test_like_gdbs import test_what_a_function_fills_or_copies as what_a_function_fills_or_copies
 from test_stepping import test_one_instruction_at_a_time, test_the_commands_of_gdb
 
 
 @pytest.fixture
 def target(bochs: Target) -> Target:
     return bochs
+
+
+@pytest.mark.parametrize("command", ["continue", "stepi"])
+def test_over_a_breakpoint(target: Target, command: str) -> None:
+    over_a_breakpoint_onto_a_watchpoint(target, "off", command)
+
+
+def test_what_memset_stores(target: Target) -> None:
+    what_a_function_fills_or_copies(target, "watch", "fill", FILLED)
 
 
 @pytest.mark.parametrize("stepped", [False, True])

@@ -16,6 +16,8 @@ from kgdbrig.clients.gdb import Gdb
 from kgdbrig.clients.target import Target
 from test_values import change, hits
 
+pytestmark = pytest.mark.rest_in_test_all
+
 #: What values_copy() stores to the 4 bytes from the record's ninth on.
 COPIED = 0x090a0b0c
 FILLED = 0x05050505
