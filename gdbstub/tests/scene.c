@@ -55,7 +55,7 @@ static int slot_of(const struct scene *scene, const struct kgdb_slot_spec *spec)
 bool scene_add(struct scene *scene, const struct kgdb_watch_spec *watch, unsigned int order)
 {
 	struct kgdb_slot_spec pieces[KGDB_SLOTS_MAX];
-	unsigned int slot, added = 0;
+	unsigned int slot;
 	struct scene before = *scene;
 	unsigned long i, count;
 
@@ -72,7 +72,6 @@ bool scene_add(struct scene *scene, const struct kgdb_watch_spec *watch, unsigne
 			slot = (slot + 1) % KGDB_SLOTS_MAX;
 		scene->slots[slot] = pieces[i];
 		scene->wanted |= 1U << slot;
-		added++;
 	}
 	for (i = 0; i < SCENE_WATCHES; i++) {
 		if (scene->watches[i].type == KGDB_WATCH_SOFTWARE) {

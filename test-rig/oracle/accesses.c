@@ -99,7 +99,7 @@ static bool tried_again(const struct vcpu *vcpu, uint64_t pc, uint64_t insns,
 static void record(unsigned int index, const struct access *access, void *packed)
 {
 	struct vcpu *vcpu = &vcpus[index];
-	uint64_t insns = load(&vcpu->insns);
+	uint64_t insns = insns_of(index);
 	uint64_t pc = packed_pc(packed);
 	struct entry entry;
 

@@ -11,7 +11,7 @@
  * This file is what QEMU starts: it installs the callbacks, and has those that
  * count.  The one for accesses is in accesses.c.
  *
- * What QEMU 7.2 tells a plugin, and what it does not:
+ * What QEMU (7.2 and 10.0) tells a plugin, and what it does not:
  * - A read-modify-write is a load and a store; but when the guest has several
  *   vCPUs, an atomic one (LOCK prefix, xchg) is a single "store".
  * - Accesses by the CPU itself (pushing an exception frame, walking page
@@ -71,14 +71,18 @@ static void on_visit(unsigned int index, void *counter)
 /* x86: 0F 23 /r, with a REX prefix for the upper registers (SDM vol. 2B) */
 static bool writes_debugreg(const struct qemu_plugin_insn *insn)
 {
-	const uint8_t *code = qemu_plugin_insn_data(insn);
-	size_t size = qemu_plugin_insn_size(insn);
+	size_t size = qemu_plugin_insn_size(insn), rex;
+	uint8_t code[4];
 
-	if (size == 4 && (code[0] & 0xf0) == 0x40) {
-		code++;
-		size--;
-	}
-	return size == 3 && code[0] == 0x0f && code[1] == 0x23;
+	if (size != 3 && size != 4)
+		return false;
+	rex = size - 3;
+#if QEMU_PLUGIN_VERSION == 1
+	memcpy(code, qemu_plugin_insn_data(insn), size);
+#else
+	qemu_plugin_insn_data(insn, code, size);
+#endif
+	return (!rex || (code[0] & 0xf0) == 0x40) && code[rex] == 0x0f && code[rex + 1] == 0x23;
 }
 
 static void count_rare(struct qemu_plugin_insn *insn)
@@ -96,10 +100,38 @@ static void count_rare(struct qemu_plugin_insn *insn)
 }
 
 /*
- * With one vCPU, every instruction adds itself to the counter, inline.  The
- * inline addition of API version 1 knows one address only and is not atomic,
- * so several vCPUs each count whole blocks in a callback instead: a block that
- * an exception leaves early counts in full.
+ * Every instruction of the only vCPU adds itself to a counter, inline, wherever
+ * this QEMU wants to have that.
+ */
+#if QEMU_PLUGIN_VERSION == 1
+static void count_insn(struct qemu_plugin_insn *insn)
+{
+	qemu_plugin_register_vcpu_insn_exec_inline(insn, QEMU_PLUGIN_INLINE_ADD_U64, &vcpus[0].insns, 1);
+}
+
+static const uint64_t *inline_count(void)
+{
+	return &vcpus[0].insns;
+}
+#else
+static struct qemu_plugin_scoreboard *counted;
+
+static void count_insn(struct qemu_plugin_insn *insn)
+{
+	qemu_plugin_register_vcpu_insn_exec_inline_per_vcpu(insn, QEMU_PLUGIN_INLINE_ADD_U64,
+							    (qemu_plugin_u64) { counted, 0 }, 1);
+}
+
+static const uint64_t *inline_count(void)
+{
+	return qemu_plugin_scoreboard_find(counted, 0);
+}
+#endif
+
+/*
+ * The inline addition of API version 1 knows one address only and is not
+ * atomic, so several vCPUs each count whole blocks in a callback instead: a
+ * block that an exception leaves early counts in full.
  */
 static void on_translate(qemu_plugin_id_t id, struct qemu_plugin_tb *tb)
 {
@@ -118,8 +150,7 @@ static void on_translate(qemu_plugin_id_t id, struct qemu_plugin_tb *tb)
 
 		count_rare(insn);
 		if (nr_vcpus == 1)
-			qemu_plugin_register_vcpu_insn_exec_inline(insn, QEMU_PLUGIN_INLINE_ADD_U64,
-								   &vcpus[0].insns, 1);
+			count_insn(insn);
 		/*
 		 * One callback for both directions: QEMU 7.2 stops at the first
 		 * callback of an instruction that is not for the direction of
@@ -130,13 +161,18 @@ static void on_translate(qemu_plugin_id_t id, struct qemu_plugin_tb *tb)
 	}
 }
 
+uint64_t insns_of(unsigned int index)
+{
+	return load(nr_vcpus == 1 ? inline_count() : &vcpus[index].insns);
+}
+
 uint64_t count_insns(void)
 {
 	uint64_t total = 0;
 	unsigned int i;
 
 	for (i = 0; i < nr_vcpus; i++)
-		total += load(&vcpus[i].insns);
+		total += insns_of(i);
 	return total;
 }
 
@@ -212,6 +248,9 @@ QEMU_PLUGIN_EXPORT int qemu_plugin_install(qemu_plugin_id_t id, const qemu_info_
 		return 1;
 	}
 	memset(vcpus, 0, nr_vcpus * sizeof(*vcpus));
+#if QEMU_PLUGIN_VERSION != 1
+	counted = qemu_plugin_scoreboard_new(sizeof(uint64_t));
+#endif
 	if (!start_server(control))
 		return 1;
 	qemu_plugin_register_vcpu_tb_trans_cb(id, on_translate);

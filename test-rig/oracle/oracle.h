@@ -33,7 +33,7 @@ struct entry {
 	unsigned int vcpu;
 };
 
-/* Written by the vCPU's own thread only; insns is read by others as well. */
+/* Written by the vCPU's own thread only; insns, of several vCPUs, is read by others as well: insns_of(). */
 struct vcpu {
 	uint64_t insns;
 
@@ -93,6 +93,8 @@ void on_access(unsigned int index, qemu_plugin_meminfo_t info, uint64_t vaddr, v
  * oracle.c: what is counted
  */
 
+/* How many instructions a vCPU has begun, and all of them have. */
+uint64_t insns_of(unsigned int index);
 uint64_t count_insns(void);
 uint64_t count_debugreg_writes(void);
 

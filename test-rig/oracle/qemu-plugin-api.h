@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * The part of QEMU's TCG plugin interface, version 1, that the oracle uses.
+ * The part of QEMU's TCG plugin interface that the oracle uses: in version 1,
+ * which QEMU has up to 8.2, or in version 3, which it has since 9.1.
  *
- * QEMU 7.2's own header is not packaged in Debian 12.  These are our
- * declarations of the functions that its binary exports, and of the two
- * symbols that it looks for in a plugin; the documentation is QEMU's
- * docs/devel/tcg-plugins.rst.
+ * QEMU's own header is not packaged in Debian.  These are our declarations of
+ * the functions that its binary exports, and of the two symbols that it looks
+ * for in a plugin; the documentation is QEMU's docs/devel/tcg-plugins.rst.
  */
 #ifndef KGDB_RIG_QEMU_PLUGIN_API_H
 #define KGDB_RIG_QEMU_PLUGIN_API_H
@@ -15,7 +15,9 @@
 #include <stdint.h>
 
 #define QEMU_PLUGIN_EXPORT __attribute__((visibility("default")))
-#define QEMU_PLUGIN_VERSION 1
+#if QEMU_PLUGIN_VERSION != 1 && QEMU_PLUGIN_VERSION != 3
+#error "QEMU_PLUGIN_VERSION is to be 1 or 3"
+#endif
 
 typedef uint64_t qemu_plugin_id_t;
 /* One memory access: opaque, read with the qemu_plugin_mem_*() functions. */
@@ -75,14 +77,30 @@ void qemu_plugin_register_vcpu_tb_exec_cb(struct qemu_plugin_tb *tb,
 void qemu_plugin_register_vcpu_insn_exec_cb(struct qemu_plugin_insn *insn,
 					    qemu_plugin_vcpu_udata_cb_t cb,
 					    enum qemu_plugin_cb_flags flags, void *udata);
+#if QEMU_PLUGIN_VERSION == 1
 void qemu_plugin_register_vcpu_insn_exec_inline(struct qemu_plugin_insn *insn,
 						enum qemu_plugin_op op, void *counter, uint64_t imm);
+const void *qemu_plugin_insn_data(const struct qemu_plugin_insn *insn);
+#else
+/* An array with an element for each vCPU, which moves when there are more of them; and a number in the element. */
+struct qemu_plugin_scoreboard;
+typedef struct {
+	struct qemu_plugin_scoreboard *score;
+	size_t offset;
+} qemu_plugin_u64;
+
+struct qemu_plugin_scoreboard *qemu_plugin_scoreboard_new(size_t element_size);
+void *qemu_plugin_scoreboard_find(struct qemu_plugin_scoreboard *score, unsigned int vcpu);
+void qemu_plugin_register_vcpu_insn_exec_inline_per_vcpu(struct qemu_plugin_insn *insn,
+							 enum qemu_plugin_op op,
+							 qemu_plugin_u64 entry, uint64_t imm);
+size_t qemu_plugin_insn_data(const struct qemu_plugin_insn *insn, void *bytes, size_t size);
+#endif
 void qemu_plugin_register_vcpu_mem_cb(struct qemu_plugin_insn *insn, qemu_plugin_vcpu_mem_cb_t cb,
 				      enum qemu_plugin_cb_flags flags, enum qemu_plugin_mem_rw rw,
 				      void *udata);
 size_t qemu_plugin_tb_n_insns(const struct qemu_plugin_tb *tb);
 struct qemu_plugin_insn *qemu_plugin_tb_get_insn(const struct qemu_plugin_tb *tb, size_t index);
-const void *qemu_plugin_insn_data(const struct qemu_plugin_insn *insn);
 size_t qemu_plugin_insn_size(const struct qemu_plugin_insn *insn);
 uint64_t qemu_plugin_insn_vaddr(const struct qemu_plugin_insn *insn);
 unsigned int qemu_plugin_mem_size_shift(qemu_plugin_meminfo_t info);

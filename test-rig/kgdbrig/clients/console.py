@@ -11,7 +11,7 @@ import threading
 from pathlib import Path
 from types import TracebackType
 
-import pexpect  # type: ignore[import]
+import pexpect
 from pexpect import fdpexpect
 
 from kgdbrig.errors import RigError, RigTimeout

@@ -11,7 +11,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import TextIO
 
-import pexpect  # type: ignore[import]
+import pexpect
 
 from kgdbrig import paths, programs
 from kgdbrig.errors import MissingDependency, RigError, RigTimeout

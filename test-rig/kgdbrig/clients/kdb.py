@@ -7,7 +7,7 @@ import re
 from pathlib import Path
 from types import TracebackType
 
-import pexpect  # type: ignore[import]
+import pexpect
 from pexpect import fdpexpect
 
 from kgdbrig.errors import RigError, RigTimeout

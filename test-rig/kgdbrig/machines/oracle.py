@@ -3,11 +3,12 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 
-from kgdbrig import compiler, paths
+from kgdbrig import compiler, paths, programs
 from kgdbrig.errors import RigError, RigTimeout
 from kgdbrig.wait import connect
 
@@ -46,10 +47,24 @@ def executions(accesses: list[Access]) -> list[list[Access]]:
     return list(groups.values())
 
 
-def build_plugin() -> Path:
-    """The compiled plugin, from the cache when nothing in it changed."""
-    return compiler.compiled("compiling the oracle plugin", "oracle.so", sorted(paths.ORACLE.glob("*.c")), _FLAGS,
-                             paths.cache_dir("oracle"), headers=sorted(paths.ORACLE.glob("*.h")))
+def build_plugin(qemu: str) -> Path:
+    """The compiled plugin for this QEMU, a program, from the cache when nothing in it changed."""
+    return compiled(interface(programs.version([qemu])))
+
+
+def compiled(version: int) -> Path:
+    """As build_plugin(), by the version of the plugins' interface."""
+    return compiler.compiled("compiling the oracle plugin", "oracle.so", sorted(paths.ORACLE.glob("*.c")),
+                             (*_FLAGS, f"-DQEMU_PLUGIN_VERSION={version}"), paths.cache_dir("oracle"),
+                             headers=sorted(paths.ORACLE.glob("*.h")))
+
+
+def interface(said: str) -> int:
+    """The version of the plugins' interface to use, by what QEMU says of its own: 1, or 3 since QEMU 9.1."""
+    found = re.search(r"version (\d+)\.(\d+)", said)
+    if found is None:
+        raise RigError(f"QEMU does not say its version: {said!r}")
+    return 3 if (int(found[1]), int(found[2])) >= (9, 1) else 1
 
 
 class Oracle:

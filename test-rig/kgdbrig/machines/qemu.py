@@ -80,7 +80,7 @@ class Machine(AnyMachine):
         plugin = None
         if self.described.oracle:
             from kgdbrig.machines.oracle import build_plugin  # the one part not every boot needs
-            plugin = build_plugin()
+            plugin = build_plugin(self.described.arch.qemu)
         self._new_directory()
         try:
             self._launch(root, plugin)

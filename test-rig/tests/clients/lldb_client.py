@@ -10,7 +10,7 @@ import sys
 from pathlib import Path
 from types import TracebackType
 
-import pexpect  # type: ignore[import]
+import pexpect
 
 from kgdbrig.errors import RigError, RigTimeout
 from kgdbrig.packages import later

@@ -275,7 +275,8 @@ def test_a_package_that_was_tampered_with_is_refused(mirror: Mirror, cache: Path
     content = bytearray(deb.read_bytes())
     content[len(content) // 2] ^= 1
     deb.write_bytes(content)
-    with pytest.raises(SourceError, match="is not what Debian signed"):
+    # All that apt 3 says of a file that it copies is that there was an error.
+    with pytest.raises(SourceError, match=r"is not what Debian signed|Undetermined Error"):
         kernel().source("7.3", None)
     assert not list((cache / "src").iterdir())
 
