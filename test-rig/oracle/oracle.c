@@ -11,7 +11,8 @@
  * This file is what QEMU starts: it installs the callbacks, and has those that
  * count.  The one for accesses is in accesses.c.
  *
- * What QEMU (7.2 and 10.0) tells a plugin, and what it does not:
+ * What QEMU 7.2 tells a plugin, and what it does not (10.0, with several vCPUs,
+ * was seen to leave out some accesses that hit a hardware watchpoint):
  * - A read-modify-write is a load and a store; but when the guest has several
  *   vCPUs, an atomic one (LOCK prefix, xchg) is a single "store".
  * - Accesses by the CPU itself (pushing an exception frame, walking page

@@ -14,7 +14,7 @@ import pytest
 from drive import attach_with_values, break_in, go_on_from, stop_at
 from kgdbrig.clients.gdb import Gdb
 from kgdbrig.clients.target import Target
-from test_values import change, hits
+from test_values import change, hits, stop_with_a_local
 
 pytestmark = pytest.mark.rest_in_test_all
 
@@ -60,14 +60,11 @@ def said_of_the_end(gdb: Gdb, count: int) -> set[int]:
 def test_a_condition_whose_scope_has_ended(target: Target) -> None:
     """gdb cannot evaluate it any more, says so, and stops."""
     gdb = attach_with_values(target)
-    gdb.command("tbreak values_add")
-    target.resume(gdb)
-    stop_at(target, gdb, "local", 3)
-    gdb.command("up")
+    stop_with_a_local(target, gdb, 3)
     gdb.command("watch values_other if local.sum == 1000")
     said = gdb.command("continue")
     assert "Watchpoint condition cannot be tested in the current scope" in said
-    assert change(said) == ("values_other", "0", "12")
+    assert change(said) == ("values_other", "0", "11")
     gdb.command("delete")
     go_on_from(target, gdb)
 
