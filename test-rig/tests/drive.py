@@ -3,11 +3,15 @@
 
 from __future__ import annotations
 
+import pytest
+
 from kgdbrig.clients.console import BREAK_IN
 from kgdbrig.clients.gdb import Gdb
+from kgdbrig.clients.hwbp import PerfEvent
 from kgdbrig.clients.rsp import Rsp, StopReply
 from kgdbrig.clients.target import Target
 from kgdbrig.clients.trigger import RUN, Context, Op, forever, line
+from kgdbrig.errors import RigError
 from kgdbrig.wait import Deadline
 
 #: DR6's BS: the debug exception was raised by a single step (SDM vol. 3B, 18.2.3).
@@ -253,3 +257,10 @@ def run_to(target: Target, rsp: Rsp, function: str) -> None:
     assert said.signal == 5
     assert rsp.request(f"z0,{address:x},1") == "OK"
     back_over_int3(rsp, address)
+
+
+def expect_perf_refused(target: Target, name: str, address: int) -> None:
+    """perf is told EINVAL: the access would hit inside an exception's entry."""
+    print(f"{name} at {address:#x}")   # the last one is what perf takes, if it takes one and the machine hangs
+    with pytest.raises(RigError, match="Invalid argument"):
+        PerfEvent(target.console, address, 4, "rw")

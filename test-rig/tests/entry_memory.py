@@ -41,6 +41,11 @@ def read_symbols(kernel: Kernel) -> dict[str, int]:
             if name not in NEEDS or NEEDS[name] in options}
 
 
+def place(name: str, symbol: int, per_cpu_offset: int) -> int:
+    """The address of one of these on the CPU of this offset."""
+    return (symbol + (0 if name in OF_ALL_CPUS else per_cpu_offset)) % (1 << 64)
+
+
 def _options(kernel: Kernel) -> set[str]:
     return set(re.findall(r"^CONFIG_(\w+)=y$", (kernel.directory / "config").read_text(encoding="ascii"), re.MULTILINE))
 

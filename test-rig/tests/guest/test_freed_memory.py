@@ -7,11 +7,10 @@ import pytest
 
 import entry_memory
 from conftest import Boot
-from drive import per_cpu_offset, prepare, set_and_go_on, stops_of_commands, watched
+from drive import expect_perf_refused, per_cpu_offset, prepare, set_and_go_on, stops_of_commands, watched
 from kgdbrig.clients.hwbp import PerfEvent
 from kgdbrig.clients.rsp import Rsp
 from kgdbrig.clients.target import Target
-from kgdbrig.errors import RigError
 
 
 def test_a_module_that_is_gone(target: Target) -> None:
@@ -138,13 +137,6 @@ def test_another_watchpoint_there_is_of_the_new_owner(target: Target) -> None:
     assert not rsp.output and not target.kernel_log(NAMED)
 
 
-def expect_perf_refused(target: Target, name: str, address: int) -> None:
-    """perf is told EINVAL: the access would hit inside an exception's entry."""
-    print(f"{name} at {address % (1 << 64):#x}")   # the last one is what perf takes, if it takes one and the machine hangs
-    with pytest.raises(RigError, match="Invalid argument"):
-        PerfEvent(target.console, address % (1 << 64), 4, "rw")
-
-
 def test_perf_is_refused_what_the_entries_use(target: Target) -> None:
     """All that `rig check` has as refused, on the boot CPU; and what lies elsewhere in the same memory is not."""
     rsp = target.attach_rsp()
@@ -153,7 +145,7 @@ def test_perf_is_refused_what_the_entries_use(target: Target) -> None:
     target.back()
     PerfEvent(target.console, (target.kernel.symbol("kernel_cpustat") + offset) % (1 << 64), 4, "rw").close()
     for name, symbol in entry_memory.symbols(target.kernel).items():
-        expect_perf_refused(target, name, symbol + (0 if name in entry_memory.OF_ALL_CPUS else offset))
+        expect_perf_refused(target, name, entry_memory.place(name, symbol, offset))
 
 
 def test_perf_is_refused_what_nmi_reads(target: Target) -> None:
@@ -163,6 +155,6 @@ def test_perf_is_refused_what_nmi_reads(target: Target) -> None:
     assert rsp.request("D") == "OK"
     target.back()
     for name, symbol in entry_memory.read_symbols(target.kernel).items():
-        place = (symbol + (0 if name in entry_memory.OF_ALL_CPUS else offset)) % (1 << 64)
+        place = entry_memory.place(name, symbol, offset)
         expect_perf_refused(target, name, place)
         PerfEvent(target.console, place, 4, "w").close()
