@@ -32,6 +32,7 @@ _FORGET = "x86-kgdb-forget-a-hit-with-its-debug-exception.patch"
 _LIFT = "x86-ftrace-lift-kgdb-breakpoints.patch"
 _ONLINE = "kgdb-wait-for-the-cpus-that-are-online.patch"
 _NO_OOPS = "kdb-a-breakpoint-of-gdb-is-no-oops.patch"
+_AGAIN = "kgdb-send-again-what-nobody-acknowledges.patch"
 
 #: What goes on top of _TAKE_ONLY.
 _ON_TAKE_ONLY = (_FORGET, "x86-debugreg-keep-what-the-debugger-changed.patch")
@@ -58,9 +59,11 @@ class Prepares:
 #: By the hook's name.
 FIXES: dict[str, Shown | Prepares] = {
     "kgdb-survive-a-stop-in-console-output.patch":
-        Shown("guest/test_kgdbcon.py::test_a_stop_while_a_message_waits_for_its_acknowledgment"),
+        Shown("guest/test_kgdbcon.py::test_a_stop_while_a_message_waits_for_its_acknowledgment", (_AGAIN,)),
     "kgdb-send-the-whole-thread-list.patch":
-        Shown("guest/test_thread_list.py::test_a_request_that_is_sent_again_has_the_same_reply", (_NO_OOPS,)),
+        Shown("guest/test_thread_list.py::test_a_request_that_is_sent_again_has_the_same_reply", (_AGAIN, _NO_OOPS)),
+    _AGAIN:
+        Shown("guest/test_bad_line.py::test_a_stop_reply_is_sent_again"),
     "kgdb-remove-the-breakpoints-when-the-system-goes-down.patch":
         Shown("guest/test_going_down.py::test_it_goes"),
     "perf-deliver-the-hits-of-kgdbs-breakpoints.patch":
