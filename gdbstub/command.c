@@ -90,7 +90,8 @@ static const char *software_refusal(const struct kgdb_break_packet *packet)
  *
  * Answers ``OK`` or an error: ``E.`` and the reason for a debugger that asked
  * for that, else ``Enn`` with a decimal errno. The kernel log has the reason
- * as well. On an error nothing has changed.
+ * as well. On an error nothing has changed. Setting what is there, and removing
+ * what is not, is no error ("Packets", E.2: both are idempotent).
  *
  * Context: master CPU in the debugger, all others held.
  */
@@ -110,6 +111,12 @@ void kgdb_break_command(const char *in, char *out)
 	}
 
 	err = break_command(&packet);
+	/*
+	 * It is gone, as asked. GDB sends a packet again if the acknowledgment
+	 * was lost, and would take an error to mean that it is still there.
+	 */
+	if (err == -ENOENT && !packet.insert)
+		err = 0;
 	if (!err)
 		memcpy(out, "OK", sizeof("OK"));
 	else if (packet.spec.type == KGDB_WATCH_SOFTWARE)
