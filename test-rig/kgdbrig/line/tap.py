@@ -10,7 +10,7 @@ import contextlib
 import socket
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -28,8 +28,9 @@ _BITS_PER_BYTE = 10
 #: A throttled line passes on what fits in this many seconds at a time.
 _SLICE_SECONDS = 0.005
 
-#: Gets a direction and the bytes of one packet, acknowledgment or interrupt; returns what to pass on in its place.
-Fault = Callable[[str, bytes], bytes]
+#: Gets a direction and the bytes of one packet, acknowledgment or interrupt; gives what to pass on in its place, piece by
+#: piece: it may take its time between two.
+Fault = Callable[[str, bytes], Iterable[bytes]]
 
 
 @dataclass(frozen=True)
@@ -65,8 +66,8 @@ class Tap:
 
     `baud` and `fault` may be changed at any time.  `baud` makes each direction
     as slow as a serial line of that speed (8N1); None does not slow it.  While
-    `fault` is set, a packet is passed on when it is whole; it may sleep, to
-    delay one, and is called from the tap's threads.
+    `fault` is set, a packet is passed on when it is whole; it is called from
+    the tap's threads.
     """
 
     def __init__(self, target: Path, listen: Path, *, baud: int | None = None, fault: Fault | None = None) -> None:
@@ -306,8 +307,11 @@ class _Relay:
             # What began to go out before the fault was set goes out whole.
             begun = min(self._sent, len(unit.raw))
             self._sent -= begun
-            passed = unit.raw if begun else fault(self._direction, unit.raw)
-            self._send(passed[begun:], [(unit, passed)])
+            passed = last = b""
+            for piece in [unit.raw[begun:]] if begun else fault(self._direction, unit.raw):
+                self._send(last, [])
+                passed, last = passed + piece, piece
+            self._send(last, [(unit, unit.raw[:begun] + passed)])
 
     def _send(self, data: bytes, units: list[tuple[Unit, bytes]]) -> None:
         """Send bytes, which end those units, when the line has had the time for them."""

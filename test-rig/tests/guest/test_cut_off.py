@@ -85,14 +85,14 @@ class Cut:
         #: Whether the stub was told to let the machine run, and has not said since that it stopped.
         self.running = False
 
-    def __call__(self, direction: str, raw: bytes) -> bytes:
+    def __call__(self, direction: str, raw: bytes) -> list[bytes]:
         packet = raw.startswith(b"$")
         if direction != FROM_GDB:
             self._answered |= packet
             self.running &= not raw.startswith(b"$T")
-            return raw
+            return [raw]
         if self.done.is_set():
-            return b""
+            return []
         if packet:
             self._seen += 1
             self._answered = False
@@ -106,13 +106,13 @@ class Cut:
             return self._cut(raw)
         if self._seen == self._at and self._answered and not packet and self._phase == BEFORE_OUR_ACK:
             return self._cut(b"")
-        return raw
+        return [raw]
 
-    def _cut(self, passed: bytes) -> bytes:
+    def _cut(self, passed: bytes) -> list[bytes]:
         self.mark = self._target.tap.mark()
         self._target.tap.cut()
         self.done.set()
-        return passed
+        return [passed]
 
 
 def play(target: Target, rsp: Rsp, said: Session, phase: str) -> None:

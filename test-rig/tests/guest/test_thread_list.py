@@ -30,7 +30,7 @@ class Once:
     asked: bool = False
     done: list[bytes] = field(default_factory=list)
 
-    def __call__(self, direction: str, raw: bytes) -> bytes:
+    def __call__(self, direction: str, raw: bytes) -> list[bytes]:
         if direction == FROM_GDB and raw.startswith(self.request):
             self.asked = True
             spoil = self.what == "request"
@@ -39,10 +39,10 @@ class Once:
             spoil = of_stub and (raw == b"+" if self.what == "acknowledgment" else
                                  self.what == "reply" and raw.startswith(b"$"))
         if not spoil or self.done:
-            return raw
+            return [raw]
         self.done.append(raw)
         # A wrong checksum, or nothing.
-        return b"" if raw == b"+" else raw[:-2] + b"%02x" % (int(raw[-2:], 16) ^ 1)
+        return [] if raw == b"+" else [raw[:-2] + b"%02x" % (int(raw[-2:], 16) ^ 1)]
 
 
 def threads(gdb: Gdb) -> list[str]:
