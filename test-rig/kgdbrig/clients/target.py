@@ -153,9 +153,11 @@ class Target:
         self.console.wait_for_shell(timeout)
         self.console.run("dmesg -n 1")
 
-    def attach_gdb(self) -> Gdb:
-        """A gdb at its prompt, connected, on a machine that it finds stopped by break_in()."""
+    def attach_gdb(self, *settings: str) -> Gdb:
+        """A gdb at its prompt, connected, on a machine that it finds stopped by break_in(); before, it gets these commands."""
         gdb = self._new_gdb()
+        for command in settings:
+            gdb.command(command)
         self.break_in()
         gdb.connect(self.line)
         return gdb
