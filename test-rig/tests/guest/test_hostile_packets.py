@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import os
+import re
 from random import Random
 
 import pytest
@@ -13,6 +14,8 @@ from kgdbrig.clients.target import Target
 
 SEED = 20261128
 PACKETS = 10_000 if os.environ.get("TEST_ALL") else 2_000
+#: Without the line, by kgdb_hostile.
+PACKETS_IN_GUEST = 1_000_000 if os.environ.get("TEST_ALL") else 20_000
 #: What the packets are made of, {0:x} being an address of the trigger's buffer that nobody watches.
 TEMPLATES = ("Z0,{0:x},1", "Z1,{0:x},1", "Z2,{0:x},4", "Z3,{0:x},2", "Z4,{0:x},8", "z0,{0:x},1", "z2,{0:x},4",
              "z4,{0:x},8", "m{0:x},40", "m{0:x},ffffffffffffffff", "p10", "g", "Hg1", "Hg-2", "Hc0", "T1", "qC",
@@ -77,3 +80,21 @@ def test_nothing_changes(target: Target) -> None:
     go_on_wire(target, rsp)
     assert stop_on_wire(target, rsp, "read", size=8, offset=128).reason == "awatch"
     go_on_wire(target, rsp)
+
+
+# As above.
+@pytest.mark.complains("Call Trace:")
+@pytest.mark.rest_in_test_all
+def test_nothing_changes_without_the_line(target: Target) -> None:
+    """As many more as the line is slow: a module of the guest is the debugger, and the judge."""
+    rsp = target.attach_rsp()       # from kdb, where the machine starts, to the stub
+    assert rsp.request("D") == "OK"
+    target.back()
+    target.console.run("echo > /sys/module/kgdboc/parameters/kgdboc", check=True)
+    said = target.console.run(f"dmesg -c > /dev/null; insmod /lib/modules/$(uname -r)/kgdb_hostile.ko count={PACKETS_IN_GUEST} "
+                              f"seed={SEED}; echo status $?; dmesg | grep -F kgdb_hostile:", 1800)
+    print(said)
+    assert "status 0" in said
+    counts = [int(count) for count in re.findall(r"(\d+) (?:done|unknown|refused|answered|with a wrong)", said)]
+    assert len(counts) == 5 and sum(counts) == PACKETS_IN_GUEST and min(counts) > PACKETS_IN_GUEST // 50
+    target.expect_armed(0)
