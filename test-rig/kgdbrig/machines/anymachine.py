@@ -158,10 +158,12 @@ class AnyMachine(abc.ABC):
         """The kernel's command line: the ports, the debugger on a line of so many baud, `more`, and what was appended."""
         described, arch = self.described, self.described.arch
         late = f"kgdboc={arch.kgdb_tty},{baud}"
-        kgdboc = {"late": late, "early": f"{arch.early} kgdboc_earlycon kgdbwait {late}", "wait": f"kgdbwait {late}",
-                  "none": ""}[described.kgdboc]
-        return " ".join(filter(None, (f"console={arch.console_tty},115200", "" if described.kaslr else "nokaslr", *more,
-                                      kgdboc, described.append)))
+        kgdboc = {"late": late, "console": late, "early": f"{arch.early} kgdboc_earlycon kgdbwait {late}",
+                  "wait": f"kgdbwait {late}", "none": ""}[described.kgdboc]
+        console = f"console={arch.console_tty},115200"
+        if described.kgdboc == "console":
+            console = f"console={arch.kgdb_tty},115200 shell_on={arch.console_tty}"
+        return " ".join(filter(None, (console, "" if described.kaslr else "nokaslr", *more, kgdboc, described.append)))
 
     def _running(self) -> subprocess.Popen[bytes]:
         if self._process is None:

@@ -13,8 +13,8 @@ from kgdbrig.kernels.build import Kernel
 
 #: The kinds of machine, by the name that `rig boot --machine` takes.
 MACHINES = ("qemu", "bochs")
-#: When the guest's debugger takes its port.
-KGDBOC = ("late", "early", "wait", "none")
+#: When the guest's debugger takes its port, or what else the port is.
+KGDBOC = ("late", "early", "wait", "console", "none")
 #: What only QEMU's can be.  `parallel` is nothing to Bochs: its CPUs take turns.
 _QEMU_ONLY = ("oracle", "counted", "instruction_ns", "hypervisor", "cpu", "state", "next_kernel", "disk_mb")
 
@@ -25,7 +25,8 @@ class Description:
 
     `kgdboc` says when the guest's debugger takes the second port: "late" with
     its driver, "wait" likewise and waiting there for gdb, "early" before
-    anything else and waiting there, or "none" never.  `append` is added to the
+    anything else and waiting there, "console" with its driver while the kernel's
+    messages go there as well (the shell has the first port), or "none" never.  `append` is added to the
     kernel's command line.  With `kaslr` the kernel is not where vmlinux says.
 
     `parallel` gives each virtual CPU a thread of the host.  Without it they

@@ -276,7 +276,7 @@ def test_a_hit_that_gdb_does_not_know_of(boot: Boot, asks: str) -> None:
     if asks == "BREAK-g":
         # What a serial port makes of a BREAK; gdb sends one to serial devices only.
         target.tap.fault = lambda _, raw: [b"\0g" if raw == b"\3" else raw]
-    session.gdb.kill(signal.SIGINT)
+    os.kill(session.gdb.pid, signal.SIGINT)
     session.stop()
     session.hit()
     session.expect_counted()
