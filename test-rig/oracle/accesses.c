@@ -79,53 +79,57 @@ static void append(const struct entry *entry)
  * run again from its beginning: "incl x" under a write watchpoint loads x
  * twice.  To the guest it ran once, and so it is logged once.
  *
- * Between the tries nothing else runs on the vCPU.  With one vCPU its count
+ * Between the tries nothing else runs in the thread.  With one vCPU its count
  * says so: exactly one instruction has begun since, this one.  With several
  * there may be two more tries (an atomic instruction is tried again alone, with
- * the other vCPUs stopped), but each is a block of just this instruction.
+ * the other vCPUs stopped), but each is a block of just this instruction, on the
+ * same vCPU.
  * An instruction that completed and then follows itself directly is a repeated
  * string instruction, and that has moved on to another address.
  */
-static bool tried_again(const struct vcpu *vcpu, uint64_t pc, uint64_t insns,
+static bool tried_again(const struct thread *thread, uint64_t pc, uint64_t who, uint64_t insns,
 			const struct access *access)
 {
-	if (pc != vcpu->pc || !vcpu->nr_seen || !same(access, &vcpu->seen[0]))
+	if (pc != thread->pc || who != thread->who || !thread->nr_seen ||
+	    !same(access, &thread->seen[0]))
 		return false;
 	if (nr_vcpus == 1)
-		return insns == vcpu->try_insns + 1;
-	return insns != vcpu->try_insns && !vcpu->left;
+		return insns == thread->try_insns + 1;
+	return insns != thread->try_insns && !thread->left;
 }
 
 static void record(unsigned int index, const struct access *access, void *packed)
 {
-	struct vcpu *vcpu = &vcpus[index];
-	uint64_t insns = insns_of(index);
+	struct thread *thread = thread_of(index);
+	uint64_t insns = insns_of(thread);
 	uint64_t pc = packed_pc(packed);
+	uint64_t who = who_runs(index);
 	struct entry entry;
 
-	if (tried_again(vcpu, pc, insns, access)) {
-		vcpu->try_insns = insns;
-		vcpu->position = 0;
-	} else if (pc != vcpu->pc || insns != vcpu->try_insns) {
-		vcpu->pc = pc;
-		vcpu->first_insns = insns;
-		vcpu->try_insns = insns;
-		vcpu->left = false;
-		vcpu->nr_seen = 0;
-		vcpu->position = 0;
+	if (tried_again(thread, pc, who, insns, access)) {
+		thread->try_insns = insns;
+		thread->position = 0;
+	} else if (pc != thread->pc || who != thread->who || insns != thread->try_insns) {
+		thread->pc = pc;
+		thread->who = who;
+		thread->first_insns = insns;
+		thread->try_insns = insns;
+		thread->left = false;
+		thread->nr_seen = 0;
+		thread->position = 0;
 	}
 
-	if (vcpu->position < vcpu->nr_seen && same(access, &vcpu->seen[vcpu->position])) {
-		vcpu->position++;
+	if (thread->position < thread->nr_seen && same(access, &thread->seen[thread->position])) {
+		thread->position++;
 		return;
 	}
 
 	entry = (struct entry) {
 		.access = *access,
-		.insns = vcpu->first_insns,
+		.insns = thread->first_insns,
 		.pc = pc,
 		.next_pc = pc + packed_size(packed),
-		.vcpu = index,
+		.who = who,
 	};
 	pthread_mutex_lock(&lock);
 	if (!overlaps(access)) {
@@ -135,9 +139,9 @@ static void record(unsigned int index, const struct access *access, void *packed
 	append(&entry);
 	pthread_mutex_unlock(&lock);
 
-	if (vcpu->position < MAX_SEEN) {
-		vcpu->seen[vcpu->position++] = *access;
-		vcpu->nr_seen = vcpu->position;
+	if (thread->position < MAX_SEEN) {
+		thread->seen[thread->position++] = *access;
+		thread->nr_seen = thread->position;
 	}
 }
 

@@ -2,17 +2,17 @@
 /*
  * The oracle: a QEMU TCG plugin that says which guest accesses really happened.
  *
- *	qemu-system-x86_64 -accel tcg -plugin oracle.so,control=PATH ...
+ *	qemu-system-x86_64 -accel tcg -plugin oracle.so,control=PATH,turns=on ...
  *
  * It logs every load and store that overlaps a watched range of virtual
  * addresses, outside the guest and outside gdb, and counts the instructions
- * that the guest ran.  PATH is a unix socket, to which server.c answers.
+ * that the guest ran.  PATH is a unix socket, to which server.c answers.  turns=on
+ * says that one thread runs all vCPUs (thread=single).
  *
  * This file is what QEMU starts: it installs the callbacks, and has those that
  * count.  The one for accesses is in accesses.c.
  *
- * What QEMU 7.2 tells a plugin, and what it does not (10.0, with several vCPUs,
- * was seen to leave out some accesses that hit a hardware watchpoint):
+ * What QEMU 7.2 tells a plugin, and what it does not:
  * - A read-modify-write is a load and a store; but when the guest has several
  *   vCPUs, an atomic one (LOCK prefix, xchg) is a single "store".
  * - Accesses by the CPU itself (pushing an exception frame, walking page
@@ -20,6 +20,7 @@
  * - An access that hits a hardware watchpoint of an x86 guest is abandoned
  *   before it happens, and its instruction runs again; see tried_again() in
  *   accesses.c.
+ * 10.0 does the same, and tells the wrong vCPU: see who.c.
  */
 #include "oracle.h"
 
@@ -30,8 +31,9 @@
 
 QEMU_PLUGIN_EXPORT int qemu_plugin_version = QEMU_PLUGIN_VERSION;
 
-struct vcpu *vcpus;
+struct thread *threads;
 unsigned int nr_vcpus;
+bool in_turns;			/* one thread runs all vCPUs */
 
 /* Written by every vCPU; rare. */
 static uint64_t debugreg_writes;
@@ -45,22 +47,22 @@ static struct visited {
 static unsigned int nr_visited;
 static pthread_mutex_t visited_lock = PTHREAD_MUTEX_INITIALIZER;
 
-static void count_block(struct vcpu *vcpu, uint64_t insns)
+static void count_block(struct thread *thread, uint64_t insns)
 {
-	store(&vcpu->insns, load(&vcpu->insns) + insns);
+	store(&thread->insns, load(&thread->insns) + insns);
 }
 
 static void on_block(unsigned int index, void *insns)
 {
-	count_block(&vcpus[index], (uintptr_t)insns);
-	vcpus[index].left = true;
+	count_block(thread_of(index), (uintptr_t)insns);
+	thread_of(index)->left = true;
 }
 
 static void on_single_insn_block(unsigned int index, void *packed)
 {
-	count_block(&vcpus[index], 1);
-	if (packed_pc(packed) != vcpus[index].pc)
-		vcpus[index].left = true;
+	count_block(thread_of(index), 1);
+	if (packed_pc(packed) != thread_of(index)->pc)
+		thread_of(index)->left = true;
 }
 
 static void on_visit(unsigned int index, void *counter)
@@ -107,12 +109,12 @@ static void count_rare(struct qemu_plugin_insn *insn)
 #if QEMU_PLUGIN_VERSION == 1
 static void count_insn(struct qemu_plugin_insn *insn)
 {
-	qemu_plugin_register_vcpu_insn_exec_inline(insn, QEMU_PLUGIN_INLINE_ADD_U64, &vcpus[0].insns, 1);
+	qemu_plugin_register_vcpu_insn_exec_inline(insn, QEMU_PLUGIN_INLINE_ADD_U64, &threads[0].insns, 1);
 }
 
 static const uint64_t *inline_count(void)
 {
-	return &vcpus[0].insns;
+	return &threads[0].insns;
 }
 #else
 static struct qemu_plugin_scoreboard *counted;
@@ -131,8 +133,10 @@ static const uint64_t *inline_count(void)
 
 /*
  * The inline addition of API version 1 knows one address only and is not
- * atomic, so several vCPUs each count whole blocks in a callback instead: a
- * block that an exception leaves early counts in full.
+ * atomic; that of QEMU 10.0, where one thread runs several vCPUs, overwrites a
+ * constant that the block uses (gen_plugin_u64_ptr() in its
+ * accel/tcg/plugin-gen.c).  So several vCPUs count whole blocks in a callback
+ * instead: a block that an exception leaves early counts in full.
  */
 static void on_translate(qemu_plugin_id_t id, struct qemu_plugin_tb *tb)
 {
@@ -152,19 +156,13 @@ static void on_translate(qemu_plugin_id_t id, struct qemu_plugin_tb *tb)
 		count_rare(insn);
 		if (nr_vcpus == 1)
 			count_insn(insn);
-		/*
-		 * One callback for both directions: QEMU 7.2 stops at the first
-		 * callback of an instruction that is not for the direction of
-		 * an access made by a helper.
-		 */
-		qemu_plugin_register_vcpu_mem_cb(insn, on_access, QEMU_PLUGIN_CB_NO_REGS,
-						 QEMU_PLUGIN_MEM_RW, pack_insn(insn));
+		register_accesses(insn, pack_insn(insn));
 	}
 }
 
-uint64_t insns_of(unsigned int index)
+uint64_t insns_of(const struct thread *thread)
 {
-	return load(nr_vcpus == 1 ? inline_count() : &vcpus[index].insns);
+	return load(nr_vcpus == 1 ? inline_count() : &thread->insns);
 }
 
 uint64_t count_insns(void)
@@ -173,7 +171,7 @@ uint64_t count_insns(void)
 	unsigned int i;
 
 	for (i = 0; i < nr_vcpus; i++)
-		total += insns_of(i);
+		total += insns_of(&threads[i]);
 	return total;
 }
 
@@ -231,11 +229,14 @@ QEMU_PLUGIN_EXPORT int qemu_plugin_install(qemu_plugin_id_t id, const qemu_info_
 	for (i = 0; i < argc; i++) {
 		const char *path = argv[i] + strlen("control=");
 
-		if (strncmp(argv[i], "control=", strlen("control=")) || !*path) {
-			fprintf(stderr, "oracle: %s: the only argument is control=PATH\n", argv[i]);
+		if (!strcmp(argv[i], "turns=on")) {
+			in_turns = true;
+		} else if (!strncmp(argv[i], "control=", strlen("control=")) && *path) {
+			control = path;
+		} else {
+			fprintf(stderr, "oracle: %s: the arguments are control=PATH and turns=on\n", argv[i]);
 			return 1;
 		}
-		control = path;
 	}
 	if (!control) {
 		fprintf(stderr, "oracle: control=PATH is missing\n");
@@ -243,12 +244,13 @@ QEMU_PLUGIN_EXPORT int qemu_plugin_install(qemu_plugin_id_t id, const qemu_info_
 	}
 
 	nr_vcpus = info->system.max_vcpus;
-	vcpus = aligned_alloc(__alignof__(*vcpus), nr_vcpus * sizeof(*vcpus));
-	if (!vcpus) {
+	in_turns |= nr_vcpus == 1;
+	threads = aligned_alloc(__alignof__(*threads), nr_vcpus * sizeof(*threads));
+	if (!threads) {
 		fprintf(stderr, "oracle: no memory\n");
 		return 1;
 	}
-	memset(vcpus, 0, nr_vcpus * sizeof(*vcpus));
+	memset(threads, 0, nr_vcpus * sizeof(*threads));
 #if QEMU_PLUGIN_VERSION != 1
 	counted = qemu_plugin_scoreboard_new(sizeof(uint64_t));
 #endif

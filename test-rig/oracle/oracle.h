@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * What the files of the oracle share: vCPUs, accesses, instructions, and what each
- * file does for the others.
+ * What the files of the oracle share: accesses, instructions, who runs them, and what
+ * each file does for the others.
  */
 #ifndef ORACLE_H
 #define ORACLE_H
@@ -30,15 +30,19 @@ struct entry {
 	uint64_t insns;
 	uint64_t pc;
 	uint64_t next_pc;
-	unsigned int vcpu;
+	uint64_t who;			/* vcpu_of() */
 };
 
-/* Written by the vCPU's own thread only; insns, of several vCPUs, is read by others as well: insns_of(). */
-struct vcpu {
+/*
+ * A thread of QEMU's that runs vCPUs: one runs all by turns, or each has its own.
+ * Written by that thread only; insns is read by others as well: insns_of().
+ */
+struct thread {
 	uint64_t insns;
 
 	/* The last instruction that touched a watched range. */
 	uint64_t pc;
+	uint64_t who;
 	uint64_t first_insns;		/* the count at its first try */
 	uint64_t try_insns;		/* and at its last */
 	bool left;			/* other blocks have run since (several vCPUs) */
@@ -47,8 +51,14 @@ struct vcpu {
 	struct access seen[MAX_SEEN];
 } __attribute__((aligned(64)));
 
-extern struct vcpu *vcpus;
+extern struct thread *threads;
 extern unsigned int nr_vcpus;
+extern bool in_turns;
+
+static inline struct thread *thread_of(unsigned int index)
+{
+	return in_turns ? &threads[0] : &threads[index];
+}
 
 /*
  * A callback gets one pointer: it carries the pc and, in the top four bits,
@@ -86,15 +96,28 @@ void clear_ranges(void);
 /* The log, which is empty afterwards; the caller frees it. */
 struct entry *take_log(size_t *nr_entries, uint64_t *lost);
 
-/* The memory callback of every instruction. */
+/* A memory callback for any instruction. */
 void on_access(unsigned int index, qemu_plugin_meminfo_t info, uint64_t vaddr, void *packed);
+
+/*
+ * who.c: which vCPU makes an access
+ */
+
+/* Has an instruction's accesses reported. */
+void register_accesses(struct qemu_plugin_insn *insn, void *packed);
+
+/* In a memory callback: what the vCPU that runs is known by. */
+uint64_t who_runs(unsigned int index);
+
+/* The vCPU that is known by that; -1 if that cannot be told yet. */
+int vcpu_of(uint64_t who);
 
 /*
  * oracle.c: what is counted
  */
 
-/* How many instructions a vCPU has begun, and all of them have. */
-uint64_t insns_of(unsigned int index);
+/* How many instructions the vCPUs of a thread have begun, and all of them have. */
+uint64_t insns_of(const struct thread *thread);
 uint64_t count_insns(void);
 uint64_t count_debugreg_writes(void);
 

@@ -45,6 +45,7 @@ typedef struct qemu_info_t {
 
 enum qemu_plugin_cb_flags {
 	QEMU_PLUGIN_CB_NO_REGS,
+	QEMU_PLUGIN_CB_R_REGS,
 };
 
 enum qemu_plugin_mem_rw {
@@ -95,6 +96,31 @@ void qemu_plugin_register_vcpu_insn_exec_inline_per_vcpu(struct qemu_plugin_insn
 							 enum qemu_plugin_op op,
 							 qemu_plugin_u64 entry, uint64_t imm);
 size_t qemu_plugin_insn_data(const struct qemu_plugin_insn *insn, void *bytes, size_t size);
+
+/* A register of the vCPU that runs; readable in a callback that was registered with QEMU_PLUGIN_CB_R_REGS. */
+struct qemu_plugin_register;
+typedef struct {
+	struct qemu_plugin_register *handle;
+	const char *name;
+	const char *feature;
+} qemu_plugin_reg_descriptor;
+
+/* The two kinds of arrays of GLib's that these take and return; QEMU has that library in its process. */
+typedef struct {
+	qemu_plugin_reg_descriptor *data;
+	unsigned int len;
+} GArray;
+typedef struct {
+	uint8_t *data;
+	unsigned int len;
+} GByteArray;
+
+GArray *qemu_plugin_get_registers(void);
+/* Appends the register's value to buf. */
+int qemu_plugin_read_register(struct qemu_plugin_register *handle, GByteArray *buf);
+char *g_array_free(GArray *array, int with_data);
+GByteArray *g_byte_array_new(void);
+GByteArray *g_byte_array_set_size(GByteArray *array, unsigned int len);
 #endif
 void qemu_plugin_register_vcpu_mem_cb(struct qemu_plugin_insn *insn, qemu_plugin_vcpu_mem_cb_t cb,
 				      enum qemu_plugin_cb_flags flags, enum qemu_plugin_mem_rw rw,

@@ -16,9 +16,10 @@
  *	ping                                                               -> "ok"
  *
  * An access is one line of eight fields: its index (counted since QEMU started,
- * so a lost access leaves a gap), vCPU, the vCPU's instruction count, pc of the
- * instruction, pc of the instruction that follows it in memory, address, size
- * in bytes, and "load" or "store".  Count, index, vCPU and size are decimal.
+ * so a lost access leaves a gap), vCPU (-1 if that cannot be told yet), the
+ * instruction count of the thread that runs the vCPU, pc of the instruction, pc
+ * of the instruction that follows it in memory, address, size in bytes, and
+ * "load" or "store".  Count, index, vCPU and size are decimal.
  * The lines that share vCPU, count and pc are the accesses of one execution of
  * one instruction.
  */
@@ -72,8 +73,8 @@ static void command_drain(FILE *client)
 	for (i = 0; i < n; i++) {
 		const struct entry *e = &taken[i];
 
-		fprintf(client, "%" PRIu64 " %u %" PRIu64 " %" PRIx64 " %" PRIx64 " %" PRIx64 " %u %s\n",
-			e->index, e->vcpu, e->insns, e->pc, e->next_pc, e->access.vaddr,
+		fprintf(client, "%" PRIu64 " %d %" PRIu64 " %" PRIx64 " %" PRIx64 " %" PRIx64 " %u %s\n",
+			e->index, vcpu_of(e->who), e->insns, e->pc, e->next_pc, e->access.vaddr,
 			e->access.size, e->access.is_store ? "store" : "load");
 	}
 	fprintf(client, "end\n");

@@ -27,7 +27,8 @@ class Access:
     #: Of all accesses since QEMU started.
     index: int
     vcpu: int
-    #: How many instructions the vCPU had begun, this one included; with several vCPUs, up to the end of its block.
+    #: How many instructions all vCPUs had begun, this one included; where each has a thread of QEMU's own, this vCPU alone,
+    #: up to the end of its block.
     instruction: int
     pc: int
     #: Address of the instruction that follows this one in memory.
@@ -120,6 +121,9 @@ class Oracle:
     @staticmethod
     def _access(line: str) -> Access:
         index, vcpu, instruction, pc, next_pc, addr, size, direction = line.split()
+        if int(vcpu) < 0:
+            raise RigError(f"the oracle cannot tell which vCPU made the {direction} at {addr}, instruction {pc}: "
+                           "none that it could be has returned from an interrupt")
         return Access(int(index), int(vcpu), int(instruction), int(pc, 16), int(next_pc, 16), int(addr, 16),
                       int(size), direction == "store")
 

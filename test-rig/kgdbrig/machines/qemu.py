@@ -206,7 +206,8 @@ class Machine(AnyMachine):
         if self.described.state is not None:
             command += ["-incoming", "defer"]
         if plugin is not None and self.oracle is not None:
-            command += ["-plugin", f"{_escaped(plugin)},control={_escaped(self.oracle)}"]
+            command += ["-plugin", f"{_escaped(plugin)},control={_escaped(self.oracle)}"
+                        + ("" if self.described.parallel else ",turns=on")]
         return command
 
 
