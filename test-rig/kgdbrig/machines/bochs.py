@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
+import functools
 import os
 import pty
 import re
@@ -48,8 +49,12 @@ _KGDB_BAUD = 115200
 #: 2000-01-01 00:00:00 UTC: each boot is like the one before.
 _CLOCK = 946684800
 
-_MODEL = {1: "bx_generic"}
-_MODEL_SMP = "corei7_haswell_4770"
+#: The models of its CPUs, the better first: with 2.7's of Intel's the kernel warns at boot, and 3.0 has no bx_generic.
+_MODELS = ("bx_generic", "corei7_haswell_4770")
+_MODELS_SMP = ("corei7_haswell_4770",)
+
+#: Since 3.0 it starts without its debugger, unless told not to; before, it does not know this.
+_WITH_DEBUGGER = "-debugger"
 
 #: What Bochs says as it ends because the guest did.
 _POWERED_OFF = "soft power off"
@@ -174,18 +179,20 @@ class Bochs(AnyMachine):
         console, kgdb = self._bridges
         configuration, commands = self.directory / "bochsrc", self.directory / "commands"
         configuration.write_text(_CONFIGURATION.format(
-            share=_SHARE, memory=self.described.memory_mb, model=_MODEL.get(self.smp, _MODEL_SMP), smp=self.smp,
+            share=_SHARE, memory=self.described.memory_mb, model=_model(self.smp), smp=self.smp,
             ips=_INSTRUCTIONS_PER_SECOND, clock=_CLOCK, disc=disc, log=self.emulator_log, console=console.address,
             kgdb=kgdb.address), encoding="utf-8")
         # Debian's is built with a debugger, which waits for a command before the first instruction.
         commands.write_text("c\n", encoding="ascii")
+        debugger = [_WITH_DEBUGGER] if _knows(_WITH_DEBUGGER) else []
         ours, theirs = pty.openpty()
         self._debugger = _Debugger(ours)
         try:
             fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 30, 80, 0, 0))
             # setpriv makes the kernel kill Bochs when we die, as with QEMU.
             self._process = subprocess.Popen(
-                ["setpriv", "--pdeathsig", "KILL", PROGRAM, "-q", "-f", str(configuration), "-rc", str(commands)],
+                ["setpriv", "--pdeathsig", "KILL", PROGRAM, "-q", *debugger, "-f", str(configuration), "-rc",
+                 str(commands)],
                 stdin=theirs, stdout=theirs, stderr=theirs, cwd=self.directory, start_new_session=True,
                 env=os.environ | {"TERM": "vt100", "BXSHARE": str(_SHARE)})
         except FileNotFoundError as error:
@@ -202,6 +209,29 @@ class Bochs(AnyMachine):
                 from error
         finally:
             os.close(watched)
+
+
+def _model(smp: int) -> str:
+    """The model of CPU for a machine of `smp` of them."""
+    wanted = _MODELS if smp == 1 else _MODELS_SMP
+    for model in wanted:
+        if _knows(model, "cpu"):
+            return model
+    raise MachineError(f"{PROGRAM} knows none of the CPU models {', '.join(wanted)}; it says:\n{_help('cpu')}")
+
+
+def _knows(word: str, *topic: str) -> bool:
+    return re.search(rf"^\s*{word}\b", _help(*topic), re.MULTILINE) is not None
+
+
+@functools.cache
+def _help(*topic: str) -> str:
+    """What the program says of itself."""
+    try:
+        return subprocess.run([PROGRAM, "--help", *topic], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                              stderr=subprocess.STDOUT, text=True, check=False).stdout
+    except FileNotFoundError as error:
+        raise MissingDependency(PROGRAM, _PACKAGES) from error
 
 
 _Found = TypeVar("_Found")
