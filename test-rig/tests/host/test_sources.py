@@ -3,12 +3,15 @@
 
 from __future__ import annotations
 
+import functools
 import hashlib
+import http.server
 import io
 import os
 import shutil
 import subprocess
 import tarfile
+import threading
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -269,22 +272,45 @@ def test_a_suite_that_is_not_signed_is_refused(mirror: Mirror) -> None:
         kernel().source("7.3", None)
 
 
-def test_a_package_that_was_tampered_with_is_refused(mirror: Mirror, cache: Path) -> None:
+@pytest.fixture
+def over_http(mirror: Mirror, machine: Path) -> Iterator[Mirror]:
+    """The mirror as it mostly is: a server's.  All that apt 3 says of a file that it copies is "Undetermined Error"."""
+    handler = functools.partial(_Quiet, directory=str(mirror.directory))
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        (machine / "sources.list").write_text(f"deb http://127.0.0.1:{server.server_port}/ bookworm main\n")
+        _no_proxy()
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        yield mirror
+        server.shutdown()
+        thread.join()
+
+
+class _Quiet(http.server.SimpleHTTPRequestHandler):
+    def log_message(self, format: str, *arguments: object) -> None:
+        """Nothing."""
+
+
+def _no_proxy() -> None:
+    with open(os.environ["APT_CONFIG"], "a", encoding="utf-8") as configuration:
+        configuration.write('Acquire::http::Proxy "DIRECT";\n')
+
+
+def test_a_package_that_was_tampered_with_is_refused(over_http: Mirror, cache: Path) -> None:
+    mirror = over_http
     mirror.suite("latest", ("linux-source-7.3", "7.3-1"))
     [deb] = (mirror.directory / "pool").glob("*.deb")
     content = bytearray(deb.read_bytes())
     content[len(content) // 2] ^= 1
     deb.write_bytes(content)
-    # All that apt 3 says of a file that it copies is that there was an error.
-    with pytest.raises(SourceError, match=r"is not what Debian signed|Undetermined Error"):
+    with pytest.raises(SourceError, match="is not what Debian signed"):
         kernel().source("7.3", None)
     assert not list((cache / "src").iterdir())
 
 
 def test_no_network(machine: Path, cache: Path) -> None:
     (machine / "sources.list").write_text("deb http://127.0.0.1:1/debian bookworm main\n")
-    with open(os.environ["APT_CONFIG"], "a", encoding="utf-8") as configuration:
-        configuration.write('Acquire::http::Proxy "DIRECT";\n')
+    _no_proxy()
     with pytest.raises(SourceError, match="cannot be reached"):
         kernel().source("7.3", None)
 
