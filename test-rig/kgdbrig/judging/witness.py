@@ -89,7 +89,7 @@ class Within:
         self._count_at = target.symbol("trigger_count")
         self._word = target.word
         found = re.findall(r"^([0-9a-f]+) \S (trigger_(?:read|write|add)_\d)\b",
-                           target.console.run("grep -E ' trigger_(read|write|add)_' /proc/kallsyms"), re.MULTILINE)
+                           target.console.run("grep -F ' trigger_' /proc/kallsyms"), re.MULTILINE)
         self._functions = {name: int(address, 16) for address, name in found}
         self._expected: deque[trigger.Access] = deque()
         self._done = target.trigger.count()
