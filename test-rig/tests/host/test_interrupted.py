@@ -25,13 +25,16 @@ _SECONDS = 300
 class SmallDisk:
     """A disk of its own for the cache: a tmpfs, seen by what runs on it alone, which goes with the last of that.
 
-    It needs no root: whoever may have user namespaces may mount a tmpfs in one.
+    It needs no root where there are user namespaces: whoever may have one may mount a tmpfs in it.  In a chroot there are
+    none, and it needs root.
     """
 
     def __init__(self, place: Path) -> None:
         place.mkdir()
+        tried = subprocess.run(["unshare", "--user", "--map-root-user", "true"], stderr=subprocess.DEVNULL, check=False)
+        self._users = tried.returncode == 0
         self._keeper = subprocess.Popen(  # ends, and the disk with it, as its input does
-            ["unshare", "--user", "--map-root-user", "--mount", "sh", "-c",
+            ["unshare", *["--user", "--map-root-user"] * self._users, "--mount", "sh", "-c",
              f'mount -t tmpfs -o size={_DISK_MB}m rig "$0" && echo ready && exec cat', str(place)],
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
         assert self._keeper.stdout is not None
@@ -44,8 +47,8 @@ class SmallDisk:
     def building(self) -> Iterator[subprocess.Popen[str]]:
         """Begin to build a kernel, from what there is."""
         with subprocess.Popen(
-            ["nsenter", f"--target={self._keeper.pid}", "--user", "--preserve-credentials", "--mount", f"--wd={paths.REPOSITORY}",
-             paths.RIG / "rig", "kernel", "--kernel=6.12"],
+            ["nsenter", f"--target={self._keeper.pid}", *["--user", "--preserve-credentials"] * self._users, "--mount",
+             f"--wd={paths.REPOSITORY}", paths.RIG / "rig", "kernel", "--kernel=6.12"],
             env=os.environ | {"KGDB_RIG_CACHE": str(self.inside)}, stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as building:
             try:
