@@ -49,7 +49,7 @@ help: ## list the targets
 	@echo '           N=NUMBER (of accesses, of times), SEED=NUMBER, PARALLEL=1 (a thread for each CPU), CONFIG=default (endurance without'
 	@echo '           lockdep), FUZZ_SECONDS=NUMBER, OUTPUT=DIR'
 
-deps: ## install what everything below needs (Debian 12; apt-get, through sudo when not root)
+deps: ## install what everything below needs (Debian 12 or 13; apt-get, through sudo when not root)
 	@test-rig/install-deps.sh $(SOURCE_PACKAGES)
 
 demo: deps ## build a kernel, boot it, and watch gdb stop on the store that changed a variable (KERNEL_SRC)
