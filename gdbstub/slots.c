@@ -296,6 +296,19 @@ void kgdb_watch_leave(void)
 NOKPROBE_SYMBOL(kgdb_watch_leave);
 
 /**
+ * kgdb_watch_catch_up() - bring a CPU in line that the debugger went on without
+ * @regs: of the NMI that was to take this CPU into the debugger
+ *
+ * Context: NMI, this CPU.
+ */
+void kgdb_watch_catch_up(struct pt_regs *regs)
+{
+	kgdb_watch_enter(regs);
+	kgdb_watch_leave();
+}
+NOKPROBE_SYMBOL(kgdb_watch_catch_up);
+
+/**
  * kgdb_correct_hw_break() - kgdb_arch.correct_hw_break
  *
  * Brings this CPU's registers in line with what is settled; they stay disarmed

@@ -20,7 +20,7 @@
  * frame of the first. An NMI may have come while #DB was on its way in or out
  * there, with breakpoints enabled.
  */
-static __always_inline bool on_db_stack(struct pt_regs *regs)
+static __always_inline bool on_db_stack(const struct pt_regs *regs)
 {
 #ifdef CONFIG_X86_64
 	struct cea_exception_stacks *stacks = this_cpu_read(cea_exception_stacks);
@@ -33,14 +33,39 @@ static __always_inline bool on_db_stack(struct pt_regs *regs)
 }
 
 /**
+ * kgdb_nmi_may_arm() - may the handlers of this NMI hit, and do not yet?
+ * @regs: where the NMI came
+ * @fred: FRED delivers events
+ *
+ * Not in an NMI that came while #DB or #MC were handled, in the debugger, or in
+ * the midst of a change of the registers, nor where they are not the host's:
+ * with KVM, NMI ends the guest's turn.
+ *
+ * With FRED exc_nmi() has not disabled breakpoints, and does not count as one
+ * that has: who counts there is #DB or #MC, which the NMI has come into.
+ *
+ * Context: NMI, this CPU.
+ * Return: true if so.
+ */
+bool kgdb_nmi_may_arm(const struct pt_regs *regs, bool fred)
+{
+	if (fred || db_depth() != 1 || this_cpu_read(kgdb_db.entered) ||
+	    this_cpu_read(kgdb_db.busy) || on_db_stack(regs) ||
+	    kgdb_registers_lent(this_cpu_read(cpu_dr7)))
+		return false;
+	/* #DB has a stack of its own only on x86_64, and for the kernel's mode */
+	return !kgdb_hit_in_flight(this_cpu_read(cpu_dr7) ?
+				   DR_TRAP_BITS | DR_STEP : 0, fred);
+}
+NOKPROBE_SYMBOL(kgdb_nmi_may_arm);
+
+/**
  * kgdb_nmi_begin() - let the NMI handlers hit KGDB's breakpoints
  * @regs: where the NMI came
  *
  * exc_nmi() has disabled all breakpoints, for the sake of the memory its entry
- * and exit use. Not in an NMI that came while #DB or #MC were handled, in the
- * debugger, or in the midst of a change of the registers, nor where they are
- * not the host's: with KVM, NMI ends the guest's turn. Kdump's handler and that
- * of a microcode update are called elsewhere.
+ * and exit use. Kdump's handler and that of a microcode update are called
+ * elsewhere.
  *
  * An NMI while the debugger has the machine is most likely its round-up, whose
  * own accesses do not hit. It may be another handler's as well:
@@ -52,13 +77,7 @@ static __always_inline bool on_db_stack(struct pt_regs *regs)
  */
 bool kgdb_nmi_begin(struct pt_regs *regs)
 {
-	if (db_depth() != 1 || this_cpu_read(kgdb_db.entered) ||
-	    this_cpu_read(kgdb_db.busy) || on_db_stack(regs) ||
-	    kgdb_registers_lent(this_cpu_read(cpu_dr7)))
-		return false;
-	/* #DB has a stack of its own only on x86_64, and for the kernel's mode */
-	if (kgdb_hit_in_flight(this_cpu_read(cpu_dr7) ?
-			       DR_TRAP_BITS | DR_STEP : 0))
+	if (!kgdb_nmi_may_arm(regs, kgdb_fred()))
 		return false;
 
 	this_cpu_write(kgdb_db.nmi_armed, true);

@@ -260,7 +260,7 @@ static bool apply(const struct kgdb_slot_set *set)
 	dr7 = off ? this_cpu_read(kgdb_db.dr7) : this_cpu_read(cpu_dr7);
 	lent = kgdb_registers_lent(dr7);
 	if (kgdb_hit_in_flight(db_depth() && !lent ?
-			       this_cpu_read(kgdb_db.regs) : 0)) {
+			       this_cpu_read(kgdb_db.regs) : 0, kgdb_fred())) {
 		barrier();
 		this_cpu_dec(kgdb_db.busy);
 		return false;
@@ -294,10 +294,16 @@ NOKPROBE_SYMBOL(applied);
 
 static void arm(void)
 {
-	unsigned long dr7;
+	unsigned long dr7 = this_cpu_read(kgdb_db.nmi_dr7);
 
 	if (this_cpu_read(kgdb_db.entered))
 		return;
+	/* What exc_nmi() does without FRED */
+	if (dr7) {
+		this_cpu_write(kgdb_db.nmi_dr7, 0);
+		local_db_restore(dr7);
+		return;
+	}
 	/* The handler that has DR7 cleared restores it from cpu_dr7 */
 	if (db_depth()) {
 		if (this_cpu_read(kgdb_db.nmi_armed) &&
@@ -315,6 +321,10 @@ NOKPROBE_SYMBOL(arm);
 
 static void off(struct pt_regs *regs)
 {
+	if (kgdb_nmi_uncounted(regs, kgdb_fred()) &&
+	    !this_cpu_read(kgdb_db.entered))
+		this_cpu_write(kgdb_db.nmi_dr7, local_db_save());
+
 	/* First: early in boot kgdb_db may be watched, and is looked at below */
 	set_debugreg(DR7_FIXED, 7);
 

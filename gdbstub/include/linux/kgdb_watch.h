@@ -50,6 +50,7 @@ void kgdb_remove_all_hw_break(void);
 void kgdb_slots_sync(void);
 void kgdb_watch_enter(struct pt_regs *regs);
 void kgdb_watch_leave(void);
+void kgdb_watch_catch_up(struct pt_regs *regs);
 void kgdb_correct_hw_break(void);
 
 /* lifecycle.c: the machine goes on; what changes the table outside of the debugger */
@@ -96,11 +97,11 @@ static inline bool kgdb_supported_query(const char *in, char *out)
 
 static inline void kgdb_watch_resume(void) { }
 static inline void kgdb_watch_exit(void) { }
-static inline void kgdb_slots_sync(void) { }
 static inline bool kgdb_watch_table_busy(void) { return false; }
 static inline void kgdb_watch_late(void) { }
 static inline void kgdb_watch_enter(struct pt_regs *regs) { }
 static inline void kgdb_watch_leave(void) { }
+static inline void kgdb_watch_catch_up(struct pt_regs *regs) { }
 static inline void kgdb_watch_cpu_starting(void) { }
 static inline void kgdb_watch_percpu_copied(unsigned int cpu) { }
 static inline void kgdb_watch_module_freed(const struct module *mod,

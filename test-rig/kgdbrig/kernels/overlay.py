@@ -48,7 +48,7 @@ LAYOUT: tuple[tuple[str, str | None], ...] = (
 PART_OF: tuple[tuple[str, str], ...] = (
     (r"arch/x86/kernel/kgdb-qemu(-insn|-kunit)?\.[ch]", "emulator"),
     (r"kernel/debug/watchpoint/Kconfig\.qemu", "emulator"),
-    (r"arch/x86/kernel/kgdb-(nmi|probed)\.c", "extra"),
+    (r"arch/x86/kernel/kgdb-(nmi(-kunit)?|probed)\.c", "extra"),
     (r".*", "feature"),
 )
 

@@ -9,10 +9,14 @@
 #include <linux/percpu.h>
 #include <linux/types.h>
 #include <asm/debugreg.h>
+#ifdef CONFIG_X86_FRED
+#include <asm/fred.h>
+#endif
+
+struct pt_regs;
 
 #ifdef CONFIG_KGDB_WATCHPOINT
 struct perf_event;
-struct pt_regs;
 
 /**
  * struct kgdb_db - KGDB's state of the debug registers on one CPU
@@ -24,6 +28,7 @@ struct pt_regs;
  * @dr7: what cpu_dr7 is to be when the debugger is left
  * @busy: how many changes of the registers are under way
  * @own: the bits of DR7 that enable KGDB's registers
+ * @nmi_dr7: of local_db_save(), where KGDB has called it in the stead of exc_nmi()
  * @nmi_armed: an NMI handler runs with KGDB's registers enabled
  *
  * The round-up NMI may come in the midst of #DB or of a change. What was
@@ -37,6 +42,7 @@ struct kgdb_db {
 	unsigned int generation;
 	unsigned long dr7;
 	unsigned long own;
+	unsigned long nmi_dr7;
 	unsigned int busy;
 	bool nmi_armed;
 };
@@ -61,6 +67,19 @@ static __always_inline void kgdb_dr6_read(unsigned long dr6)
 	this_cpu_write(kgdb_db.unread, dr6 & this_cpu_read(kgdb_db.regs));
 	barrier();
 }
+
+#ifdef CONFIG_X86_FRED
+/*
+ * The same with FRED, where the processor pushes what #DB is about. The hits go
+ * out of the frame as they are read: those in it are in flight, and nobody looks
+ * there again (kgdb_fred_unread()).
+ */
+static __always_inline void kgdb_fred_read(struct pt_regs *regs)
+{
+	kgdb_dr6_read(fred_event_data(regs));
+	fred_info(regs)->edata &= ~(unsigned long)DR_TRAP_BITS;
+}
+#endif
 
 /* Has #DB read hits of KGDB's that it has not handed on? */
 static inline bool kgdb_dr6_unread(void)
@@ -111,6 +130,7 @@ static inline bool kgdb_within_db(unsigned long addr, unsigned long end, int cpu
 }
 
 static __always_inline void kgdb_dr6_read(unsigned long dr6) { }
+static __always_inline void kgdb_fred_read(struct pt_regs *regs) { }
 
 static inline bool kgdb_dr6_unread(void)
 {
