@@ -28,8 +28,8 @@ struct perf_event;
  * @dr7: what cpu_dr7 is to be when the debugger is left
  * @busy: how many changes of the registers are under way
  * @own: the bits of DR7 that enable KGDB's registers
- * @nmi_dr7: of local_db_save(), where KGDB has called it in the stead of exc_nmi()
  * @nmi_armed: an NMI handler runs with KGDB's registers enabled
+ * @nmi_dr7: of local_db_save(), where KGDB has called it in the stead of exc_nmi()
  *
  * The round-up NMI may come in the midst of #DB or of a change. What was
  * settled then is applied at the end of that, so that DR6 always speaks of
@@ -42,9 +42,9 @@ struct kgdb_db {
 	unsigned int generation;
 	unsigned long dr7;
 	unsigned long own;
-	unsigned long nmi_dr7;
 	unsigned int busy;
 	bool nmi_armed;
+	unsigned long nmi_dr7;
 };
 
 DECLARE_PER_CPU(struct kgdb_db, kgdb_db);
