@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
  * What match.c has to do, as a table: the slots that an access hit on the
- * hardware of test_caps.h, and the watchpoint to report. Tests in the kernel
+ * hardware of test_caps.h, and the watchpoints to report. Tests in the kernel
  * (kunit_pure.c) and on the host go through the same rows. No row has a '#' in
  * its text, which would end a test's name in KTAP.
  */
@@ -17,8 +17,8 @@
  * @watches: the watchpoints; what is not given is free
  * @slots: what each slot watches
  * @access: which slots hit, and what gdb has been told
- * @report: what is to be reported; KGDB_WATCH_SOFTWARE for nothing
- * @more: another stop is needed
+ * @report: what is to be reported first; KGDB_WATCH_SOFTWARE for nothing
+ * @then: what is to be reported with it, or by other stops, in this order
  */
 struct kgdb_match_case {
 	const char *what;
@@ -26,7 +26,7 @@ struct kgdb_match_case {
 	struct kgdb_slot_spec slots[KGDB_SLOTS_MAX];
 	struct kgdb_access access;
 	struct kgdb_watch_spec report;
-	bool more;
+	struct kgdb_watch_spec then[3];
 };
 
 /* The slots that hit, as a bitmap */
@@ -142,12 +142,14 @@ static const struct kgdb_match_case kgdb_match_cases[] = {
 		.slots = { W(0x1000, 4), A(0x1000, 4) },
 		.access = HIT_WROTE(2, 0x1000, 4),
 		.report = W(0x1000, 4),
+		.then = { A(0x1000, 4) },
 	}, {
 		.what = "a read of what is watched in every way",
 		.watches = { A(0x1000, 4), R(0x1000, 4), W(0x1000, 4) },
 		.slots = { W(0x1000, 4), A(0x1000, 4) },
 		.access = HIT(2),
 		.report = R(0x1000, 4),
+		.then = { A(0x1000, 4) },
 	}, {
 		.what = "a write to what is watched for reads and accesses",
 		.watches = { R(0x1000, 4), A(0x1000, 4) },
@@ -160,7 +162,7 @@ static const struct kgdb_match_case kgdb_match_cases[] = {
 		.slots = { W(0x1000, 4), A(0x1000, 4), W(0x1004, 4) },
 		.access = HIT(6),
 		.report = R(0x1000, 4),
-		.more = true,
+		.then = { W(0x1004, 4) },
 	},
 
 	/* what the instruction adds to what the hardware says */
@@ -170,7 +172,7 @@ static const struct kgdb_match_case kgdb_match_cases[] = {
 		.slots = { W(0x1000, 4), A(0x1004, 4) },
 		.access = HIT_WROTE(1, 0x1000, 8),
 		.report = W(0x1000, 4),
-		.more = true,
+		.then = { A(0x1004, 4) },
 	}, {
 		.what = "a write of as much as one of them has",
 		.watches = { W(0x1000, 4), A(0x1004, 4) },
@@ -237,6 +239,7 @@ static const struct kgdb_match_case kgdb_match_cases[] = {
 		.slots = { A(0x1002, 1), W(0x1000, 4) },
 		.access = HIT(3),
 		.report = W(0x1002, 4),
+		.then = { A(0x1002, 1) },
 	}, {
 		.what = "both, of which the write to the shorter is known",
 		.watches = { R(0x1002, 1), W(0x1000, 4) },
@@ -261,6 +264,7 @@ static const struct kgdb_match_case kgdb_match_cases[] = {
 		.slots = { A(0x1002, 1), W(0x1000, 4), A(0x1000, 4) },
 		.access = HIT(5),
 		.report = R(0x1002, 4),
+		.then = { A(0x1002, 1) },
 	}, {
 		.what = "an access to the shorter, that may have written to the longer",
 		.watches = { A(0x1002, 1), R(0x1000, 4) },
@@ -282,13 +286,39 @@ static const struct kgdb_match_case kgdb_match_cases[] = {
 		.slots = { W(0x1000, 4), W(0x1004, 4) },
 		.access = HIT(3),
 		.report = W(0x1000, 4),
-		.more = true,
+		.then = { W(0x1004, 4) },
 	}, {
 		.what = "two that no address lies in: the second stop",
 		.watches = { W(0x1000, 4), W(0x1004, 4) },
 		.slots = { W(0x1000, 4), W(0x1004, 4) },
 		.access = HIT_TOLD(3, 0x1000),
 		.report = W(0x1004, 4),
+	}, {
+		.what = "two and one that has both, of other kinds",
+		.watches = { A(0x1000, 4), W(0x1000, 2), W(0x1002, 2) },
+		.slots = { A(0x1000, 4), W(0x1000, 2), W(0x1002, 2) },
+		.access = HIT(7),
+		.report = W(0x1000, 2),
+		.then = { A(0x1000, 4), W(0x1002, 2) },
+	}, {
+		.what = "four in four slots",
+		.watches = { W(0x1000, 1), A(0x1002, 2), W(0x1004, 2), A(0x1007, 1) },
+		.slots = { A(0x1007, 1), W(0x1004, 2), A(0x1002, 2), W(0x1000, 1) },
+		.access = HIT(15),
+		.report = W(0x1000, 1),
+		.then = { A(0x1002, 2), W(0x1004, 2), A(0x1007, 1) },
+	}, {
+		.what = "four in four slots, of which two have been told",
+		.watches = { W(0x1000, 1), A(0x1002, 2), W(0x1004, 2), A(0x1007, 1) },
+		.slots = { A(0x1007, 1), W(0x1004, 2), A(0x1002, 2), W(0x1000, 1) },
+		.access = {
+			.armed = ~0U,
+			.slots = 15,
+			.told = { 0x1000, 0x1002 },
+			.nr_told = 2,
+		},
+		.report = W(0x1004, 2),
+		.then = { A(0x1007, 1) },
 	}, {
 		.what = "two of them, and the second is gone by its stop",
 		.watches = { W(0x1000, 4) },
@@ -306,7 +336,7 @@ static const struct kgdb_match_case kgdb_match_cases[] = {
 		.slots = { W(0x1004, 2), W(0x1000, 4) },
 		.access = HIT(3),
 		.report = W(0x1000, 4),
-		.more = true,
+		.then = { W(0x1004, 2) },
 	}, {
 		.what = "two that overlap: the address lies in both",
 		.watches = { A(0x1002, 6), A(0x1004, 5) },
@@ -319,7 +349,7 @@ static const struct kgdb_match_case kgdb_match_cases[] = {
 		.slots = { A(0x1003, 1), A(0x1004, 4), A(0x1000, 1), A(0x1000, 4) },
 		.access = HIT(15),
 		.report = A(0x1000, 4),
-		.more = true,
+		.then = { A(0x1004, 5) },
 	}, {
 		.what = "four, two stops, if the address in the midst is named by none: the second",
 		.watches = { A(0x1003, 5), A(0x1004, 4), A(0x1000, 4), A(0x1000, 1) },
@@ -332,7 +362,7 @@ static const struct kgdb_match_case kgdb_match_cases[] = {
 		.slots = { A(0x1000, 4), A(0x1000, 1), A(0x1002, 1) },
 		.access = HIT(7),
 		.report = A(0x1000, 4),
-		.more = true,
+		.then = { A(0x1002, 1) },
 	}, {
 		.what = "a long one and two short ones in it: the second stop",
 		.watches = { A(0x1000, 4), A(0x1000, 1), A(0x1002, 1) },
@@ -372,7 +402,7 @@ static const struct kgdb_match_case kgdb_match_cases[] = {
 		.slots = { X(0x1000), W(0x1000, 4), W(0x1004, 2) },
 		.access = HIT(7),
 		.report = W(0x1000, 4),
-		.more = true,
+		.then = { W(0x1004, 2) },
 	}, {
 		.what = "a breakpoint in memory of which another part was accessed",
 		.watches = { X(0x1004), A(0x1002, 3) },

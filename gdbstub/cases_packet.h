@@ -173,6 +173,42 @@ static const struct kgdb_format_case kgdb_format_cases[] = {
 	SAYS(SPEC(SOFTWARE, KERNEL(0x81a2c3d4), 1), ""),
 };
 
+/**
+ * struct kgdb_offer_case - one text for kgdb_offers()
+ * @text: a packet's payload
+ * @offered: it offers the feature "multi-wp-addr+"
+ */
+struct kgdb_offer_case {
+	const char *text;
+	bool offered;
+};
+
+static const struct kgdb_offer_case kgdb_offer_cases[] = {
+	{ "qSupported:multi-wp-addr+", true },
+	{ "qSupported:multi-wp-addr+;", true },
+	{ "qSupported:multi-wp-addr+;swbreak+", true },
+	{ "qSupported:swbreak+;multi-wp-addr+", true },
+	{ "qSupported:multiprocess+;xmlRegisters=i386;multi-wp-addr+;swbreak+", true },
+	{ "qSupported:multi-wp-addr-;multi-wp-addr+", true },
+	{ "qSupported:;multi-wp-addr+", true },
+	{ "qSupported", false },
+	{ "qSupported:", false },
+	{ "qSupported:;", false },
+	{ "qSupported:multi-wp-addr", false },
+	{ "qSupported:multi-wp-addr-", false },
+	{ "qSupported:multi-wp-addr?", false },
+	{ "qSupported:multi-wp-addr+x", false },
+	{ "qSupported:multi-wp-addr++", false },
+	{ "qSupported:xmulti-wp-addr+", false },
+	{ "qSupported:multi-multi-wp-addr+", false },
+	{ "qSupported:x=:multi-wp-addr+", false },
+	{ "qSupported:multi-wp-add;r+", false },
+	{ "qSupported;multi-wp-addr+", false },
+	{ "qSupportedmulti-wp-addr+", false },
+	{ "multi-wp-addr+", false },
+	{ "", false },
+};
+
 #undef ACCEPTED
 #undef REFUSED
 #undef SAYS

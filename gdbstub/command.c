@@ -13,6 +13,7 @@
 #include <linux/mutex.h>
 #include <linux/string.h>
 
+#include "client.h"
 #include "packet.h"
 #include "room.h"
 #include "table.h"
@@ -20,37 +21,9 @@
 /* As much of a refused packet as the kernel log repeats, in characters */
 #define QUOTED_PACKET 48
 
-/* The debugger understands errors with a text ("Standard Replies", E.1.1) */
-static bool error_message;
-
-/**
- * kgdb_supported_query() - answer a qSupported packet
- * @in: the packet's payload
- * @out: where the answer goes, at least 16 bytes
- *
- * Accepts the feature error-message if it is offered ("General Query Packets"
- * in the gdb manual, E.6). The first packet of each gdb that connects.
- *
- * Context: master CPU in the debugger.
- * Return: true if it was such a packet.
- */
-bool kgdb_supported_query(const char *in, char *out)
-{
-	const char *feature;
-
-	if (strncmp(in, "qSupported", strlen("qSupported")))
-		return false;
-
-	feature = strstr(in, "error-message+");
-	error_message = feature && (feature[-1] == ':' || feature[-1] == ';');
-	if (error_message)
-		memcpy(out, "error-message+", sizeof("error-message+"));
-	return true;
-}
-
 static void refuse(char *out, int err, const char *why)
 {
-	if (error_message)
+	if (kgdb_client_takes_texts())
 		sprintf(out, "E.%s", why);
 	else
 		sprintf(out, "E%02d", min(-err, 99));

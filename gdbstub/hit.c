@@ -6,18 +6,22 @@
  * what each of them watched. That CPU then queues for the debugger; another
  * CPU may be there already, and gdb may remove the watchpoint, or set another
  * one in the same slot, before it is this CPU's turn. Only then is the hit
- * resolved to a watchpoint: a stale one is dropped and nobody told.
+ * resolved to watchpoints: a stale one is dropped and nobody told.
  */
 #include <linux/atomic.h>
 #include <linux/bits.h>
+#include <linux/build_bug.h>
 #include <linux/kernel.h>
+#include <linux/kgdb.h>
 #include <linux/kgdb_watch.h>
 #include <linux/kprobes.h>
+#include <linux/minmax.h>
 #include <linux/panic.h>
 #include <linux/percpu.h>
 #include <linux/printk.h>
 #include <linux/smp.h>
 
+#include "client.h"
 #include "freed.h"
 #include "match.h"
 #include "slots.h"
@@ -28,16 +32,21 @@
  * @access: the slots that hit, and what gdb was told in earlier stops
  * @since: what each of these slots watched when it hit
  * @generation: that of what this CPU had armed then
- * @watch: what to report, once resolved; type KGDB_WATCH_SOFTWARE for nothing
- * @more: another stop is needed to report all of it
+ * @reports: what to report, once resolved; the first is what this stop is for
+ * @nr_reports: how many there are
+ * @nr_named: how many of them stop replies have named
  */
 struct kgdb_hit {
 	struct kgdb_access access;
 	unsigned int since[KGDB_SLOTS_MAX];
 	unsigned int generation;
-	struct kgdb_watch_spec watch;
-	bool more;
+	struct kgdb_watch_spec reports[KGDB_REPORTS_MAX];
+	unsigned int nr_reports;
+	unsigned int nr_named;
 };
+
+/* What all reports need in the buffer of a packet, beside thread and signal */
+static_assert(KGDB_REPORTS_MAX * KGDB_WATCH_REASON_SIZE + 64 < BUFMAX);
 
 static DEFINE_PER_CPU(struct kgdb_hit, kgdb_hit);
 
@@ -95,12 +104,12 @@ bool kgdb_hit_pending(void)
 NOKPROBE_SYMBOL(kgdb_hit_pending);
 
 /**
- * kgdb_hit_resolve() - find the watchpoint that this CPU's hit belongs to
+ * kgdb_hit_resolve() - find the watchpoints that this CPU's hit belongs to
  * @regs: of the exception that recorded the hit
  *
- * Of several, the most specific one is taken: they are of one access, and a
- * stop reply names one address (gdb checks all watchpoints it lies in). A hit
- * whose slot watches something else by now is stale.
+ * Of several, this stop is for the most specific one that lies at the address
+ * which says most (gdb checks all watchpoints it lies in). A hit whose slot
+ * watches something else by now is stale.
  *
  * Context: this CPU has just become master.
  * Return: false if this CPU has no reason to stop: the hit is stale, or a
@@ -125,10 +134,11 @@ bool kgdb_hit_resolve(struct pt_regs *regs)
 	access->slots &= access->armed;
 
 	kgdb_table_as_of(hit->generation, candidates);
-	hit->more = kgdb_match(kgdb_slot_arch->caps, access, specs, candidates,
-			       KGDB_WATCH_MAX, &hit->watch);
-	if (hit->watch.type != KGDB_WATCH_SOFTWARE) {
-		kgdb_freed_hit(&hit->watch);
+	hit->nr_named = 0;
+	hit->nr_reports = kgdb_match(kgdb_slot_arch->caps, access, specs, candidates,
+				     KGDB_WATCH_MAX, hit->reports);
+	if (hit->nr_reports) {
+		kgdb_freed_hit(&hit->reports[0]);
 		return true;
 	}
 	if (kgdb_slot_arch->step_over)
@@ -153,8 +163,9 @@ NOKPROBE_SYMBOL(kgdb_hit_again);
 /**
  * kgdb_hit_next() - this CPU's stop is over: is there another one to make?
  *
- * An access can hit watchpoints that no one address lies in. The debugger has
- * to be entered once more then, with the same registers.
+ * An access can hit watchpoints that no one address lies in. If the stop reply
+ * did not name them all, the debugger has to be entered once more, with the
+ * same registers.
  *
  * Context: this CPU has left the debugger for the exception that recorded the
  * hit, interrupts off. Not for a CPU that leaves a round-up: a hit may have
@@ -164,15 +175,21 @@ NOKPROBE_SYMBOL(kgdb_hit_again);
 bool kgdb_hit_next(void)
 {
 	struct kgdb_hit *hit = this_cpu_ptr(&kgdb_hit);
+	const struct kgdb_watch_spec *reports = hit->reports;
 	struct kgdb_access *access = &hit->access;
-	bool more = hit->more && access->nr_told < ARRAY_SIZE(access->told);
+	unsigned int i, named = max(hit->nr_named, 1U);
+	bool more;
 
-	if (more)
-		access->told[access->nr_told++] = hit->watch.addr;
-	else
+	for (i = 0; i < min(named, hit->nr_reports); i++) {
+		if (!i || reports[i].addr != reports[i - 1].addr)
+			access->told[access->nr_told++] = reports[i].addr;
+	}
+	/* Those with one address come one after another */
+	more = i < hit->nr_reports &&
+	       reports[hit->nr_reports - 1].addr != reports[i - 1].addr;
+	if (!more)
 		*access = (struct kgdb_access){ };
-	hit->watch.type = KGDB_WATCH_SOFTWARE;
-	hit->more = false;
+	hit->nr_reports = 0;
 	return more;
 }
 NOKPROBE_SYMBOL(kgdb_hit_next);
@@ -186,7 +203,7 @@ NOKPROBE_SYMBOL(kgdb_hit_next);
  */
 bool kgdb_hit_reported(void)
 {
-	return this_cpu_read(kgdb_hit.watch.type) != KGDB_WATCH_SOFTWARE;
+	return this_cpu_read(kgdb_hit.nr_reports);
 }
 
 /**
@@ -199,12 +216,30 @@ bool kgdb_hit_reported(void)
  */
 const char *kgdb_hit_describe(unsigned long *addr)
 {
-	const struct kgdb_watch_spec *watch = &this_cpu_ptr(&kgdb_hit)->watch;
+	const struct kgdb_watch_spec *watch = this_cpu_ptr(&kgdb_hit)->reports;
 
-	if (watch->type < KGDB_WATCH_WRITE)
+	if (!kgdb_hit_reported() || watch->type < KGDB_WATCH_WRITE)
 		return NULL;
 	*addr = watch->addr;
 	return kgdb_type_name(watch->type);
+}
+
+/*
+ * How many reports a stop reply names: the first, or for a debugger that takes
+ * several all up to one that is kdb's, of which gdb would know nothing.
+ */
+static unsigned int nameable(const struct kgdb_hit *hit)
+{
+	unsigned int count;
+
+	if (!hit->nr_reports || !kgdb_client_takes_several() ||
+	    kgdb_table_kdb_alone(&hit->reports[0]))
+		return min(hit->nr_reports, 1U);
+	for (count = 1; count < hit->nr_reports; count++) {
+		if (kgdb_table_kdb_alone(&hit->reports[count]))
+			break;
+	}
+	return count;
 }
 
 /**
@@ -214,12 +249,18 @@ const char *kgdb_hit_describe(unsigned long *addr)
  */
 void kgdb_hit_tell(void)
 {
-	const char *text = kgdb_freed_text();
+	const struct kgdb_hit *hit = this_cpu_ptr(&kgdb_hit);
+	unsigned int i, count = nameable(hit);
 
-	if (!kgdb_hit_reported() || !*text)
-		return;
-	dbg_tell_gdb("KGDB: ");
-	dbg_tell_gdb(text);
+	for (i = 0; i < count; i++) {
+		/* The first was looked at when it was resolved */
+		if (i)
+			kgdb_freed_hit(&hit->reports[i]);
+		if (!*kgdb_freed_text())
+			continue;
+		dbg_tell_gdb("KGDB: ");
+		dbg_tell_gdb(kgdb_freed_text());
+	}
 }
 
 /**
@@ -235,21 +276,29 @@ bool kgdb_hit_locked_down(void)
 {
 	kgdb_table_lock_down();
 	return kgdb_hit_reported() &&
-	       !kgdb_table_kdb_alone(&this_cpu_ptr(&kgdb_hit)->watch);
+	       !kgdb_table_kdb_alone(this_cpu_ptr(&kgdb_hit)->reports);
 }
 
 /**
- * kgdb_hit_stop_reason() - write the reason field of a stop reply
- * @buf: where to write, at least KGDB_WATCH_REASON_SIZE bytes
+ * kgdb_hit_stop_reason() - write the reason fields of a stop reply
+ * @buf: where to write, at least KGDB_REPORTS_MAX * KGDB_WATCH_REASON_SIZE bytes
  *
- * Writes nothing if this stop has another cause.
+ * A field for each report that the debugger takes: no other stop is made for
+ * them. Writes nothing if this stop has another cause.
  *
  * Context: master CPU in the debugger.
  * Return: the address of the terminating NUL in @buf.
  */
 char *kgdb_hit_stop_reason(char *buf)
 {
-	return kgdb_format_watch(buf, &this_cpu_ptr(&kgdb_hit)->watch);
+	struct kgdb_hit *hit = this_cpu_ptr(&kgdb_hit);
+	unsigned int i, count = nameable(hit);
+
+	*buf = '\0';
+	for (i = 0; i < count; i++)
+		buf = kgdb_format_watch(buf, &hit->reports[i]);
+	hit->nr_named = max(hit->nr_named, count);
+	return buf;
 }
 
 /**
@@ -262,9 +311,9 @@ char *kgdb_hit_stop_reason(char *buf)
  */
 const char *kgdb_hit_of_kdb(unsigned long *addr)
 {
-	const struct kgdb_watch_spec *watch = &this_cpu_ptr(&kgdb_hit)->watch;
+	const struct kgdb_watch_spec *watch = this_cpu_ptr(&kgdb_hit)->reports;
 
-	if (watch->type == KGDB_WATCH_SOFTWARE || !kgdb_table_kdb_alone(watch))
+	if (!kgdb_hit_reported() || !kgdb_table_kdb_alone(watch))
 		return NULL;
 	*addr = watch->addr;
 	return kgdb_type_name(watch->type);

@@ -6,6 +6,7 @@
 #include <linux/string.h>
 
 #include "kunit_steps.h"
+#include "match.h"
 
 /*
  * Hits: recorded on this CPU, resolved and forgotten within one section with
@@ -16,7 +17,7 @@ static struct {
 	unsigned int stops;
 	struct {
 		bool live, reported;
-		char reason[KGDB_WATCH_REASON_SIZE];
+		char reason[KGDB_REPORTS_MAX * KGDB_WATCH_REASON_SIZE];
 		char *end;
 	} stop[KGDB_SLOTS_MAX + 1];
 } hit;
@@ -24,17 +25,22 @@ static struct {
 /* What gdb removes at the first stop, if anything */
 static struct kgdb_watch_spec removed_at_stop;
 
+/* What gdb has said that it takes, as it does in its first packet */
+static const char *offer = "qSupported";
+
 /* An exception that finds these slots hit, as they were armed with @then */
 static void take_hits(const struct table *then, unsigned int slots)
 {
 	/* Registers that point at no instruction */
 	struct pt_regs regs = { };
+	char answer[32] = "";
 	unsigned long flags;
 	unsigned int i;
 	bool more;
 
 	memset(&hit, 0, sizeof(hit));
 	local_irq_save(flags);
+	kgdb_supported_query(offer, answer);
 	for (i = 0; i < KGDB_SLOTS_MAX; i++) {
 		const struct kgdb_hit_info info = {
 			.slot = i,
@@ -58,6 +64,7 @@ static void take_hits(const struct table *then, unsigned int slots)
 		more = kgdb_hit_next();
 	} while (more && hit.stops < ARRAY_SIZE(hit.stop));
 	hit.left = more || kgdb_hit_pending() || kgdb_hit_reported();
+	kgdb_supported_query("qSupported", answer);
 	local_irq_restore(flags);
 	removed_at_stop = (struct kgdb_watch_spec){ };
 }
@@ -333,6 +340,76 @@ static void second_stop_is_dropped_with_its_watchpoint(struct kunit *test)
 	expect_over(test, 2);
 }
 
+/* The one stop of a debugger that takes several: the fields, for each address */
+static void expect_one_stop(struct kunit *test, const struct table *table,
+			    unsigned int slots, const char *first, unsigned long addr,
+			    const char *second, unsigned long other)
+{
+	char expected[2 * KGDB_WATCH_REASON_SIZE];
+	int digits = 2 * sizeof(long);
+
+	snprintf(expected, sizeof(expected), "%s:%0*lx;%s:%0*lx;", first, digits, addr,
+		 second, digits, other);
+	offer = "qSupported:multi-wp-addr+";
+	take_hits(table, slots);
+	offer = "qSupported";
+	KUNIT_EXPECT_TRUE(test, hit.stop[0].live);
+	KUNIT_EXPECT_TRUE(test, hit.stop[0].reported);
+	KUNIT_EXPECT_STREQ(test, hit.stop[0].reason, expected);
+	KUNIT_EXPECT_PTR_EQ(test, hit.stop[0].end, hit.stop[0].reason + strlen(expected));
+	expect_over(test, 1);
+}
+
+static void one_stop_names_all(struct kunit *test)
+{
+	unsigned int first, second, outer;
+	struct table table;
+
+	expect_set(test, word(0), sizeof(long), WATCH);
+	expect_set(test, word(1), 4, WATCH);
+	table = armed();
+	first = slot(test, &table, word(0), sizeof(long), WATCH);
+	second = slot(test, &table, word(1), 4, WATCH);
+	expect_one_stop(test, &table, first | second, "watch", word(0), "watch", word(1));
+
+	/* Each time anew, and for another debugger as it was */
+	expect_one_stop(test, &table, first | second, "watch", word(0), "watch", word(1));
+	take_hits(&table, first | second);
+	expect_stop(test, 0, "watch", word(0));
+	expect_stop(test, 1, "watch", word(1));
+	expect_over(test, 2);
+
+	/* One within the other: a field for each, with one address */
+	remove_all();
+	expect_set(test, word(0), 4, AWATCH);
+	expect_set(test, word(0) + 2, 1, WATCH);
+	table = armed();
+	outer = slot(test, &table, word(0), 4, AWATCH);
+	first = slot(test, &table, word(0) + 2, 1, WATCH);
+	expect_one_stop(test, &table, outer | first, "watch", word(0) + 2, "awatch",
+			word(0) + 2);
+}
+
+/* While the CPU waited for the debugger */
+static void one_stop_without_what_was_removed(struct kunit *test)
+{
+	struct table table;
+
+	expect_set(test, word(0), 2, WATCH);
+	expect_set(test, word(0) + 2, 1, WATCH);
+	expect_set(test, word(1), 1, AWATCH);
+	table = armed();
+	expect_removed(test, word(0) + 2, 1, WATCH);
+	run();
+	expect_one_stop(test, &table, table.wanted, "watch", word(0), "awatch", word(1));
+
+	/* What is removed at the stop was hit all the same, and has been reported */
+	removed_at_stop = (struct kgdb_watch_spec){
+		.type = KGDB_WATCH_WRITE, .addr = word(0), .len = 2,
+	};
+	expect_one_stop(test, &table, table.wanted, "watch", word(0), "awatch", word(1));
+}
+
 static struct kunit_case hit_cases[] = {
 	KUNIT_CASE(hits_are_reported),
 	KUNIT_CASE(no_hit_no_reason),
@@ -343,6 +420,8 @@ static struct kunit_case hit_cases[] = {
 	KUNIT_CASE(most_specific_hit_is_reported),
 	KUNIT_CASE(two_stops_for_one_access),
 	KUNIT_CASE(second_stop_is_dropped_with_its_watchpoint),
+	KUNIT_CASE(one_stop_names_all),
+	KUNIT_CASE(one_stop_without_what_was_removed),
 	{ }
 };
 

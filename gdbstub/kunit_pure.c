@@ -84,13 +84,15 @@ KUNIT_ARRAY_PARAM(match, kgdb_match_cases, match_desc);
 static void match_access(struct kunit *test)
 {
 	const struct kgdb_match_case *row = test->param_value;
-	struct kgdb_watch_spec report;
-	bool more;
+	struct kgdb_watch_spec reports[KGDB_REPORTS_MAX] = { };
+	unsigned int i, count;
 
-	more = kgdb_match(&kgdb_test_caps, &row->access, row->slots, row->watches,
-			  ARRAY_SIZE(row->watches), &report);
-	KUNIT_EXPECT_EQ(test, more, row->more);
-	expect_watch(test, &report, &row->report);
+	count = kgdb_match(&kgdb_test_caps, &row->access, row->slots, row->watches,
+			   ARRAY_SIZE(row->watches), reports);
+	KUNIT_ASSERT_LE(test, count, 1U + ARRAY_SIZE(row->then));
+	expect_watch(test, &reports[0], &row->report);
+	for (i = 0; i < ARRAY_SIZE(row->then); i++)
+		expect_watch(test, &reports[i + 1], &row->then[i]);
 }
 
 static void format_desc(const struct kgdb_format_case *row, char *desc)
@@ -115,11 +117,26 @@ static void format_watch(struct kunit *test)
 	KUNIT_EXPECT_STREQ(test, buf, row->text);
 }
 
+static void offer_desc(const struct kgdb_offer_case *row, char *desc)
+{
+	strscpy(desc, row->text, KUNIT_PARAM_DESC_SIZE);
+}
+
+KUNIT_ARRAY_PARAM(offer, kgdb_offer_cases, offer_desc);
+
+static void offers(struct kunit *test)
+{
+	const struct kgdb_offer_case *row = test->param_value;
+
+	KUNIT_EXPECT_EQ(test, kgdb_offers(row->text, "multi-wp-addr+"), row->offered);
+}
+
 static struct kunit_case pure_cases[] = {
 	KUNIT_CASE_PARAM(parse_break, parse_gen_params),
 	KUNIT_CASE_PARAM(plan_slots, plan_gen_params),
 	KUNIT_CASE_PARAM(match_access, match_gen_params),
 	KUNIT_CASE_PARAM(format_watch, format_gen_params),
+	KUNIT_CASE_PARAM(offers, offer_gen_params),
 	{ }
 };
 

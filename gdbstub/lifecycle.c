@@ -29,6 +29,7 @@
 
 #include <asm/sections.h>
 
+#include "client.h"
 #include "room.h"
 #include "slots.h"
 #include "table.h"
@@ -131,6 +132,7 @@ static struct irq_work release_kick = IRQ_WORK_INIT(queue_release_work);
  */
 void kgdb_watch_resume(void)
 {
+	kgdb_client_continues();
 	kgdb_table_lock_down();
 	kgdb_table_settle();
 	if (cpumask_empty(dbg_running_cpus()))

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Which watchpoint a hit is reported for.
+ * Which watchpoints a hit is reported for.
  *
  * On the way back of a watchpoint's path, between arch and stop reply: the
- * hardware says which slots an access hit, gdb wants to hear of a watchpoint
- * and an address in it. Pure code.
+ * hardware says which slots an access hit, gdb wants to hear of watchpoints
+ * and addresses in them. Pure code.
  */
 #include "match.h"
 
@@ -141,7 +141,7 @@ static bool contains(const struct kgdb_watch_spec *watch, unsigned long addr)
 	return is_data(watch->type) && addr - watch->addr < watch->len;
 }
 
-/* Has @watch been hit, and was gdb not told so by an earlier stop? */
+/* Has @watch been hit, and is gdb not told so by an address before? */
 static bool is_news(const struct match *match, const struct kgdb_watch_spec *watch)
 {
 	unsigned int i;
@@ -193,11 +193,11 @@ static const struct kgdb_watch_spec *first_news(const struct match *match)
 }
 
 /*
- * The slot whose address the next stop names, so that an access is reported by
- * as few stops as can be. The watchpoint that ends first needs a stop. None
- * ends before, so a watchpoint that one address in it lies in has all that
- * follow as well: the address that tells most leaves nothing to regret. The
- * first of several.
+ * The slot whose address is named next, so that an access is reported by as few
+ * addresses as can be. The watchpoint that ends first needs one. None ends
+ * before, so a watchpoint that one address in it lies in has all that follow as
+ * well: the address that tells most leaves nothing to regret. The first of
+ * several.
  */
 static const struct kgdb_slot_spec *next_slot(const struct match *match)
 {
@@ -221,78 +221,95 @@ static const struct kgdb_slot_spec *next_slot(const struct match *match)
 }
 
 /*
+ * What there is to report at the address of a slot: of each kind of watchpoint
+ * one, the kind first that says most. Returns how many.
+ */
+static unsigned int report_at(const struct match *match, unsigned long addr,
+			      struct kgdb_watch_spec *reports)
+{
+	const struct kgdb_watch_spec *watch;
+	enum kgdb_watch_type type;
+	unsigned int i, count = 0;
+
+	for (type = KGDB_WATCH_WRITE; type <= KGDB_WATCH_ACCESS; type++) {
+		for (i = 0; i < match->nr_watches; i++) {
+			watch = &match->watches[i];
+			if (watch->type == type && contains(watch, addr) &&
+			    is_news(match, watch)) {
+				reports[count] = *watch;
+				reports[count++].addr = addr;
+				break;
+			}
+		}
+	}
+	return count;
+}
+
+/*
  * gdb knows a breakpoint by itself, from the PC, whatever the stop is for: one
  * is reported only if nothing else is.
  */
-static void report_breakpoint(const struct match *match, struct kgdb_watch_spec *report)
+static unsigned int report_breakpoint(const struct match *match,
+				      struct kgdb_watch_spec *report)
 {
-	unsigned int i;
+	unsigned int i, count = 0;
 
 	for (i = 0; i < match->nr_watches; i++) {
 		if (match->watches[i].type == KGDB_WATCH_EXECUTE &&
-		    watch_hit(match, &match->watches[i], NULL))
+		    watch_hit(match, &match->watches[i], NULL)) {
 			*report = match->watches[i];
+			count = 1;
+		}
 	}
+	return count;
 }
 
 /**
- * kgdb_match() - find the watchpoint to report for an access
+ * kgdb_match() - find the watchpoints to report for an access
  * @caps: what the slots can hold
  * @access: what is known of it
  * @slots: what each of the KGDB_SLOTS_MAX slots watches
  * @watches: the watchpoints; entries of type KGDB_WATCH_SOFTWARE are free
- * @nr_watches: how many entries there are
- * @report: set to the type and length of the watchpoint and to an address in
- *          it that was hit; type KGDB_WATCH_SOFTWARE if there is none
+ * @nr_watches: how many entries there are, KGDB_WATCH_MAX at most
+ * @reports: KGDB_REPORTS_MAX entries; set to the type and length of each
+ *           watchpoint, and to an address in it that was hit
  *
- * One access may hit several watchpoints. A stop reply names one address, and
- * gdb looks at each watchpoint which that address lies in. Those it does not
- * lie in have to be reported by a stop of their own. Of those it lies in and
- * that are not reported yet, the one that says most of the access is named: a
- * write, then a read, then any.
+ * One access may hit several watchpoints. gdb looks at each watchpoint that an
+ * address which it is told of lies in, so there are as few addresses as can be.
+ * What is reported for one address comes together, and first that which says
+ * most of the access: a write, then a read, then any. For most debuggers a stop
+ * reply names the first report alone, and those with another address need stops
+ * of their own.
  *
  * Context: any; touches nothing but its arguments.
- * Return: true if the access needs another stop, with this address among those
- * that were told.
+ * Return: how many there are, without what gdb has been told.
  */
-bool kgdb_match(const struct kgdb_slot_caps *caps,
-		const struct kgdb_access *access,
-		const struct kgdb_slot_spec *slots,
-		const struct kgdb_watch_spec *watches, unsigned int nr_watches,
-		struct kgdb_watch_spec *report)
+unsigned int kgdb_match(const struct kgdb_slot_caps *caps,
+			const struct kgdb_access *access,
+			const struct kgdb_slot_spec *slots,
+			const struct kgdb_watch_spec *watches,
+			unsigned int nr_watches,
+			struct kgdb_watch_spec *reports)
 {
+	struct kgdb_access rest = *access;
 	struct match match = {
 		.caps = caps,
-		.access = access,
+		.access = &rest,
 		.slots = slots,
 		.watches = watches,
 		.nr_watches = nr_watches,
 		.said = access->slots,
 	};
 	const struct kgdb_slot_spec *named;
-	bool more = false;
-	unsigned int i;
+	unsigned int count = 0;
 
 	add_accessed(&match);
 	match.hit = implied(&match);
-	*report = (struct kgdb_watch_spec){ .type = KGDB_WATCH_SOFTWARE };
-
-	named = next_slot(&match);
-	if (!named) {
-		if (!access->nr_told)
-			report_breakpoint(&match, report);
-		return false;
+	while (rest.nr_told < KGDB_SLOTS_MAX && (named = next_slot(&match))) {
+		count += report_at(&match, named->addr, &reports[count]);
+		rest.told[rest.nr_told++] = named->addr;
 	}
-
-	for (i = 0; i < nr_watches; i++) {
-		if (!is_data(watches[i].type) || !is_news(&match, &watches[i]))
-			continue;
-		if (!contains(&watches[i], named->addr))
-			more = true;
-		else if (report->type == KGDB_WATCH_SOFTWARE ||
-			 watches[i].type < report->type)
-			*report = watches[i];
-	}
-	report->addr = named->addr;
-	return more;
+	if (!rest.nr_told)
+		count = report_breakpoint(&match, reports);
+	return count;
 }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * From the slots that hit to the watchpoint to report. Pure code.
+ * From the slots that hit to the watchpoints to report. Pure code.
  */
 #ifndef _KGDB_WATCH_MATCH_H
 #define _KGDB_WATCH_MATCH_H
@@ -27,10 +27,18 @@ struct kgdb_access {
 	unsigned int nr_told;
 };
 
-bool kgdb_match(const struct kgdb_slot_caps *caps,
-		const struct kgdb_access *access,
-		const struct kgdb_slot_spec *slots,
-		const struct kgdb_watch_spec *watches, unsigned int nr_watches,
-		struct kgdb_watch_spec *report);
+/*
+ * A report is of a watchpoint that no other is of, and of a kind of watchpoint
+ * at a slot's address, of which there are three
+ */
+#define KGDB_REPORTS_MAX (3 * KGDB_SLOTS_MAX < KGDB_WATCH_MAX ?		\
+			  3 * KGDB_SLOTS_MAX : KGDB_WATCH_MAX)
+
+unsigned int kgdb_match(const struct kgdb_slot_caps *caps,
+			const struct kgdb_access *access,
+			const struct kgdb_slot_spec *slots,
+			const struct kgdb_watch_spec *watches,
+			unsigned int nr_watches,
+			struct kgdb_watch_spec *reports);
 
 #endif /* _KGDB_WATCH_MATCH_H */

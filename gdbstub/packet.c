@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Text of the Z and z packets, and of a stop reply's watch field.
+ * Text of the Z, z and qSupported packets, and of a stop reply's watch field.
  *
  * First on a watchpoint's path: packet -> plan -> table -> slots -> arch ->
  * hit -> match -> stop reply. Pure code: text in, a struct or a reason out.
@@ -128,4 +128,33 @@ char *kgdb_format_watch(char *buf, const struct kgdb_watch_spec *spec)
 	*buf++ = ';';
 	*buf = '\0';
 	return buf;
+}
+
+/**
+ * kgdb_offers() - does a debugger offer a feature?
+ * @text: the payload of its qSupported packet, NUL-terminated
+ * @feature: the feature's name, and '+'
+ *
+ * The form is ``qSupported:FEATURE;FEATURE...``. A feature that begins or ends
+ * like this one is another.
+ *
+ * Context: any; touches nothing but its arguments.
+ * Return: true if it is one of those that the packet names.
+ */
+bool kgdb_offers(const char *text, const char *feature)
+{
+	const char *wanted;
+
+	while (*text && *text != ':')
+		text++;
+	while (*text) {
+		text++;
+		for (wanted = feature; *wanted && *text == *wanted; wanted++)
+			text++;
+		if (!*wanted && (!*text || *text == ';'))
+			return true;
+		while (*text && *text != ';')
+			text++;
+	}
+	return false;
 }

@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
  * The remote protocol's text for breakpoints and watchpoints: what the
- * Z and z packets say, and what a stop reply says of a hit. Pure code.
+ * Z, z and qSupported packets say, and what a stop reply says of a hit. Pure
+ * code.
  *
- * "Packets" and "Stop Reply Packets" in the gdb manual, appendix E.
+ * "Packets", "General Query Packets" and "Stop Reply Packets" in the gdb
+ * manual, appendix E.
  */
 #ifndef _KGDB_WATCH_PACKET_H
 #define _KGDB_WATCH_PACKET_H
@@ -46,6 +48,7 @@ struct kgdb_break_packet {
 
 const char *kgdb_parse_break(const char *text, struct kgdb_break_packet *packet);
 char *kgdb_format_watch(char *buf, const struct kgdb_watch_spec *spec);
+bool kgdb_offers(const char *text, const char *feature);
 
 static inline bool kgdb_watch_spec_equal(const struct kgdb_watch_spec *a,
 					 const struct kgdb_watch_spec *b)

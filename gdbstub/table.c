@@ -17,6 +17,7 @@
 #include <linux/kgdb_watch.h>
 #include <linux/security.h>
 
+#include "client.h"
 #include "freed.h"
 #include "plan.h"
 #include "room.h"
@@ -278,6 +279,8 @@ void kgdb_remove_all_hw_break(void)
 {
 	int i;
 
+	if (!dbg_kdb_mode)
+		kgdb_client_begins();
 	for (i = 0; i < KGDB_WATCH_MAX; i++) {
 		if (watches[i].kdb == !!dbg_kdb_mode)
 			watches[i].spec.type = KGDB_WATCH_SOFTWARE;

@@ -31,6 +31,9 @@ int LLVMFuzzerTestOneInput(const unsigned char *data, size_t size)
 	expect_right(&scene, "processor", &verdict);
 	count(outcomes[verdict.stops]);
 
+	scene_play_several(&scene, &verdict);
+	expect_right(&scene, "several in one stop", &verdict);
+
 	scene_play_removing(&scene, removed % SCENE_WATCHES, removed / SCENE_WATCHES % 4, &verdict);
 	expect_right(&scene, "one removed", &verdict);
 

@@ -179,6 +179,20 @@ const char *oracle_plan_fault(const struct kgdb_watch_spec *watch,
 	return NULL;
 }
 
+bool oracle_offers(const char *text)
+{
+	char list[128], *next, *feature;
+	bool found = false;
+
+	snprintf(list, sizeof(list), "%s", text);
+	next = strchr(list, ':');
+	if (next)
+		next++;
+	while ((feature = strsep(&next, ";")))
+		found |= !strcmp(feature, "multi-wp-addr+");
+	return found;
+}
+
 void oracle_format(char *buf, size_t size, const struct kgdb_watch_spec *watch)
 {
 	static const char * const names[] = {

@@ -22,6 +22,9 @@ const char *oracle_plan(const struct kgdb_watch_spec *watch, unsigned long *coun
 const char *oracle_plan_fault(const struct kgdb_watch_spec *watch,
 			      const struct kgdb_slot_spec *slots, unsigned long count);
 
+/* Does a qSupported packet offer "multi-wp-addr+"? */
+bool oracle_offers(const char *text);
+
 void oracle_format(char *buf, size_t size, const struct kgdb_watch_spec *watch);
 
 #endif /* _KGDB_WATCH_ORACLE_H */

@@ -293,21 +293,62 @@ static unsigned int fewest_stops(const struct scene *scene, unsigned int hit)
 	return fewest;
 }
 
-static bool ask(const struct scene *scene, struct kgdb_access *access,
-		struct kgdb_watch_spec *report)
+/*
+ * The other reports for the same address: each says less than the one before, and
+ * together they name each kind of watchpoint that is new there.
+ */
+static const char *judge_same_address(const struct scene *scene, unsigned int hit,
+				      const bool *seen, const struct kgdb_watch_spec *reports,
+				      unsigned int count)
 {
-	bool again;
+	unsigned int i, j, named;
+	const char *fault;
 
-	access->slots &= scene->wanted;
-	again = kgdb_match(&kgdb_test_caps, access, scene->slots, scene->watches, SCENE_WATCHES, report);
-	if (again && access->nr_told < KGDB_SLOTS_MAX)
-		access->told[access->nr_told++] = report->addr;
-	return again;
+	for (i = 1; i < count; i++) {
+		if (reports[i].type <= reports[i - 1].type)
+			return "reports that do not say less and less";
+		fault = judge_report(scene, hit, seen, &reports[i]);
+		if (fault)
+			return fault;
+	}
+	for (i = 0; i < SCENE_WATCHES; i++) {
+		const struct kgdb_watch_spec *watch = &scene->watches[i];
+
+		if (seen[i] || !is_data(watch->type) || !really_hit(scene, watch) ||
+		    !has_byte(watch, reports->addr))
+			continue;
+		for (named = 0, j = 0; j < count; j++)
+			named += reports[j].type == watch->type;
+		if (named != 1)
+			return "a kind of watchpoint that is not named at its address";
+	}
+	return NULL;
 }
 
-/* @said: the slots that the hardware reports */
+static unsigned int ask(const struct scene *scene, struct kgdb_access *access,
+			struct kgdb_watch_spec *reports)
+{
+	access->slots &= scene->wanted;
+	return kgdb_match(&kgdb_test_caps, access, scene->slots, scene->watches, SCENE_WATCHES,
+			  reports);
+}
+
+/* How many of these reports, from the first on, have its address */
+static unsigned int same_address(const struct kgdb_watch_spec *reports, unsigned int count)
+{
+	unsigned int same = 0;
+
+	while (same < count && reports[same].addr == reports->addr)
+		same++;
+	return same;
+}
+
+/*
+ * @said: the slots that the hardware reports
+ * @several: a stop names all that is reported, and not the first address alone
+ */
 static void play(const struct scene *start, unsigned int watch, unsigned int removed_at,
-		 unsigned int said, bool understood, struct verdict *verdict)
+		 unsigned int said, bool understood, bool several, struct verdict *verdict)
 {
 	struct kgdb_access access = {
 		.armed = start->wanted,
@@ -316,67 +357,84 @@ static void play(const struct scene *start, unsigned int watch, unsigned int rem
 		.len = understood ? start->len : 0,
 		.wrote = understood && start->stores,
 	};
+	struct kgdb_watch_spec reports[KGDB_REPORTS_MAX], *report;
+	bool seen[SCENE_WATCHES] = { false }, news;
+	unsigned int i, at, same, count, rest = 1;
 	unsigned int hit = processor(start);
-	bool seen[SCENE_WATCHES] = { false }, news, again = true;
-	struct kgdb_watch_spec *report;
 	struct scene scene = *start;
-	unsigned int i;
 
 	*verdict = (struct verdict){ };
-	while (again) {
+	while (rest) {
 		if (verdict->stops == removed_at)
 			scene_remove(&scene, watch);
-		report = &verdict->reports[verdict->stops];
-		again = ask(&scene, &access, report);
-		if (report->type == KGDB_WATCH_SOFTWARE) {
-			if (again)
-				verdict->fault = "another stop after none";
-			else if (verdict->stops && removed_at > verdict->stops)
+		count = ask(&scene, &access, reports);
+		if (!count) {
+			if (verdict->stops && removed_at > verdict->stops)
 				verdict->fault = "a stop that nothing is reported for";
 			break;
 		}
-		if (++verdict->stops > KGDB_SLOTS_MAX) {
-			verdict->fault = "no end of stops";
-			return;
-		}
-		verdict->fault = judge_report(&scene, hit & scene.wanted, seen, report) ?:
-				 judge_reason(&scene, seen, report);
-		if (verdict->fault)
-			return;
+		rest = count;
+		for (at = 0; rest && (!at || several); at += same, rest -= same) {
+			report = &reports[at];
+			same = same_address(report, rest);
+			verdict->reports[verdict->stops] = *report;
+			if (++verdict->stops > KGDB_SLOTS_MAX) {
+				verdict->fault = "no end of addresses";
+				return;
+			}
+			verdict->fault = judge_report(&scene, hit & scene.wanted, seen, report) ?:
+					 judge_reason(&scene, seen, report);
+			if (!verdict->fault && is_data(report->type))
+				verdict->fault = judge_same_address(&scene, hit & scene.wanted, seen,
+								    report, same);
+			if (verdict->fault)
+				return;
 
-		for (news = false, i = 0; i < SCENE_WATCHES; i++) {
-			if (!really_hit(&scene, &scene.watches[i]) ||
-			    !gdb_sees(&scene, &scene.watches[i], report))
-				continue;
-			news |= !seen[i];
-			seen[i] = true;
-		}
-		if (!news) {
-			verdict->fault = "a stop that says nothing new";
-			return;
+			for (news = false, i = 0; i < SCENE_WATCHES; i++) {
+				if (!really_hit(&scene, &scene.watches[i]) ||
+				    !gdb_sees(&scene, &scene.watches[i], report))
+					continue;
+				news |= !seen[i];
+				seen[i] = true;
+			}
+			if (!news) {
+				verdict->fault = "an address that says nothing new";
+				return;
+			}
+			if (access.nr_told < KGDB_SLOTS_MAX)
+				access.told[access.nr_told++] = report->addr;
 		}
 	}
+	if (several && !verdict->fault && access.nr_told && ask(&scene, &access, reports))
+		verdict->fault = "a second stop";
 	for (i = 0; i < SCENE_WATCHES; i++) {
 		if (really_hit(&scene, &scene.watches[i]) && !seen[i])
 			verdict->fault = "a watchpoint that was hit and not reported";
 	}
 	if (!verdict->fault && removed_at > KGDB_SLOTS_MAX &&
 	    verdict->stops != fewest_stops(start, hit))
-		verdict->fault = "more stops than are needed";
+		verdict->fault = "more addresses than are needed";
 }
 
 void scene_play_removing(const struct scene *scene, unsigned int watch, unsigned int stop,
 			 struct verdict *verdict)
 {
 	/* The instruction may be understood or not */
-	play(scene, watch, stop, processor(scene), true, verdict);
+	play(scene, watch, stop, processor(scene), true, false, verdict);
 	if (!verdict->fault)
-		play(scene, watch, stop, processor(scene), false, verdict);
+		play(scene, watch, stop, processor(scene), false, false, verdict);
 }
 
 void scene_play(const struct scene *scene, struct verdict *verdict)
 {
 	scene_play_removing(scene, 0, ~0U, verdict);
+}
+
+void scene_play_several(const struct scene *scene, struct verdict *verdict)
+{
+	play(scene, 0, ~0U, processor(scene), true, true, verdict);
+	if (!verdict->fault)
+		play(scene, 0, ~0U, processor(scene), false, true, verdict);
 }
 
 static unsigned int emulator(const struct scene *scene)
@@ -388,7 +446,7 @@ static unsigned int emulator(const struct scene *scene)
 
 void scene_play_emulated(const struct scene *scene, struct verdict *verdict)
 {
-	play(scene, 0, ~0U, emulator(scene), true, verdict);
+	play(scene, 0, ~0U, emulator(scene), true, false, verdict);
 }
 
 /*
@@ -404,18 +462,19 @@ void scene_play_emulated_blind(const struct scene *scene, struct verdict *verdic
 		.armed = scene->wanted,
 		.slots = emulator(scene),
 	};
-	struct kgdb_watch_spec *report = verdict->reports;
+	struct kgdb_watch_spec reports[KGDB_REPORTS_MAX] = { 0 };
 	const bool seen[SCENE_WATCHES] = { false };
-	unsigned int i;
-	bool again;
+	const struct kgdb_watch_spec *report = reports;
+	unsigned int i, count;
 
 	*verdict = (struct verdict){ };
-	again = ask(scene, &access, report);
-	if (report->type != KGDB_WATCH_SOFTWARE) {
+	count = ask(scene, &access, reports);
+	if (count) {
 		verdict->stops = 1;
+		verdict->reports[0] = *report;
 		verdict->fault = judge_report(scene, processor(scene), seen, report);
-		if (!verdict->fault && again)
-			verdict->fault = "another stop, of one slot";
+		if (!verdict->fault && same_address(report, count) < count)
+			verdict->fault = "another address, of one slot";
 	}
 	for (i = 0; i < SCENE_WATCHES && !verdict->fault; i++) {
 		const struct kgdb_watch_spec *watch = &scene->watches[i];

@@ -39,8 +39,9 @@ struct scene {
 /**
  * struct verdict - how a scene ended
  * @fault: what is wrong, or NULL
- * @stops: how many stops were made, and what for
- * @reports: their reports
+ * @stops: how many addresses were named, each in a stop of its own for most
+ *         debuggers
+ * @reports: the first report of each
  */
 struct verdict {
 	const char *fault;
@@ -59,6 +60,9 @@ void scene_read(struct scene *scene, const unsigned char *data, size_t size);
 
 /* The processor: all slots that an access matches are reported */
 void scene_play(const struct scene *scene, struct verdict *verdict);
+
+/* The same, for a debugger that takes all that was hit in one stop */
+void scene_play_several(const struct scene *scene, struct verdict *verdict);
 
 /*
  * The same, and a watchpoint is removed before the @stop th stop: while the

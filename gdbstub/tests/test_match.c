@@ -18,16 +18,19 @@ static void match_table(void)
 
 	for (i = 0; i < ARRAY_SIZE(kgdb_match_cases); i++) {
 		const struct kgdb_match_case *row = &kgdb_match_cases[i];
-		struct kgdb_watch_spec report;
-		bool more;
+		struct kgdb_watch_spec reports[KGDB_REPORTS_MAX], got, expected;
+		unsigned int j, count;
 
-		memset(&report, 0xa5, sizeof(report));
-		more = kgdb_match(&kgdb_test_caps, &row->access, row->slots, row->watches,
-				  ARRAY_SIZE(row->watches), &report);
-		check(kgdb_watch_spec_equal(&report, &row->report), show(row->what),
-		      show_watch(&row->report), show_watch(&report));
-		check(more == row->more, show(row->what),
-		      row->more ? "another stop" : "no other stop", more ? "one" : "none");
+		memset(reports, 0xa5, sizeof(reports));
+		count = kgdb_match(&kgdb_test_caps, &row->access, row->slots, row->watches,
+				   ARRAY_SIZE(row->watches), reports);
+		for (j = 0; j <= ARRAY_SIZE(row->then); j++) {
+			got = j < count ? reports[j] : (struct kgdb_watch_spec){ 0 };
+			expected = j ? row->then[j - 1] : row->report;
+			check(kgdb_watch_spec_equal(&got, &expected), show(row->what),
+			      show_watch(&expected), show_watch(&got));
+		}
+		check(count <= j, show(row->what), "so many reports", "more");
 	}
 }
 
@@ -87,6 +90,8 @@ static void match_random_scenes(void)
 		scene_play(&scene, &verdict);
 		check_verdict(&scene, "processor", &verdict);
 		stops[verdict.stops]++;
+		scene_play_several(&scene, &verdict);
+		check_verdict(&scene, "several in one stop", &verdict);
 		scene_play_removing(&scene, random_number() % SCENE_WATCHES, i % 3, &verdict);
 		check_verdict(&scene, "one removed", &verdict);
 	}
@@ -129,6 +134,8 @@ static void play_all_accesses(struct scene *scene)
 			for (scene->addr = 0x1000; scene->addr < 0x1010; scene->addr++) {
 				scene_play(scene, &verdict);
 				check_verdict(scene, "processor", &verdict);
+				scene_play_several(scene, &verdict);
+				check_verdict(scene, "several in one stop", &verdict);
 				scene_play_emulated(scene, &verdict);
 				check_verdict(scene, "emulator", &verdict);
 			}

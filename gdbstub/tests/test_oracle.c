@@ -39,6 +39,12 @@ static void oracle_agrees_with_the_tables(void)
 			fault = oracle_plan_fault(&row->watch, row->slots, count);
 		check(!fault, show_watch(&row->watch), "a right plan", show(fault));
 	}
+	for (i = 0; i < ARRAY_SIZE(kgdb_offer_cases); i++) {
+		const struct kgdb_offer_case *row = &kgdb_offer_cases[i];
+
+		check(oracle_offers(row->text) == row->offered, show(row->text),
+		      row->offered ? "an offer" : "none", row->offered ? "none" : "one");
+	}
 	for (i = 0; i < ARRAY_SIZE(kgdb_format_cases); i++) {
 		const struct kgdb_format_case *row = &kgdb_format_cases[i];
 		char got[64];

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * Tests of packet.c: every text is parsed as the oracle does, every watchpoint is
- * formatted as the oracle does, and what comes out can go in again.
+ * formatted as the oracle does, every offer is seen that the oracle sees, and what comes out can go in again.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -188,6 +188,45 @@ static void format_everything(void)
 	check(filled, "KGDB_WATCH_REASON_SIZE", "just what the longest text needs", "more");
 }
 
+/* An offer on a piece of heap that ends with it, so that reading on is caught */
+static void check_offer(const char *text, bool offered)
+{
+	size_t size = strlen(text) + 1;
+	char *exact = memcpy(allocate(size), text, size);
+	bool got = kgdb_offers(exact, "multi-wp-addr+");
+
+	check(got == offered, show(text), offered ? "an offer" : "none", got ? "one" : "none");
+	free(exact);
+}
+
+static void offer_table(void)
+{
+	size_t i;
+
+	for (i = 0; i < ARRAY_SIZE(kgdb_offer_cases); i++)
+		check_offer(kgdb_offer_cases[i].text, kgdb_offer_cases[i].offered);
+}
+
+/* Every row of the table, cut off at every length and with each byte replaced */
+static void offer_everything(void)
+{
+	char text[128];
+	size_t i, at;
+	int value;
+
+	for (i = 0; i < ARRAY_SIZE(kgdb_offer_cases); i++) {
+		for (at = 0; at < strlen(kgdb_offer_cases[i].text); at++) {
+			snprintf(text, sizeof(text), "%.*s", (int)at, kgdb_offer_cases[i].text);
+			check_offer(text, oracle_offers(text));
+			for (value = 1; value < 256; value++) {
+				snprintf(text, sizeof(text), "%s", kgdb_offer_cases[i].text);
+				text[at] = value;
+				check_offer(text, oracle_offers(text));
+			}
+		}
+	}
+}
+
 /* What is planned or formatted can be said in a packet again */
 static void round_trip(void)
 {
@@ -224,6 +263,8 @@ const struct test packet_tests[] = {
 	TEST(parse_every_number_of_digits),
 	TEST(format_table),
 	TEST(format_everything),
+	TEST(offer_table),
+	TEST(offer_everything),
 	TEST(round_trip),
 	{ }
 };

@@ -37,8 +37,10 @@ void dbg_tell_gdb(const char *text);
 
 #ifdef CONFIG_KGDB_WATCHPOINT
 
-/* command.c: the Z, z and qSupported packets */
+/* command.c: the Z and z packets */
 void kgdb_break_command(const char *in, char *out);
+
+/* client.c: the qSupported packet */
 bool kgdb_supported_query(const char *in, char *out);
 
 /* table.c: what is wanted; the operations of struct kgdb_arch */
