@@ -32,6 +32,8 @@ _REGISTERS: dict[str, list[tuple[str, int]]] = {
 _PC = ("rip", "eip", "pc")
 
 _CONSOLE_OUTPUT = re.compile(r"O([0-9a-fA-F]{2})+")
+#: What a stop reply's fields for watchpoints are called.
+_REASONS = ("watch", "rwatch", "awatch")
 _SENDS_MAX = 5
 _ACK_SECONDS = 10.0
 
@@ -47,33 +49,38 @@ class StopReply:
     #: The packet's payload as it was.
     text: str
     signal: int
-    #: The "name:value" pairs of a T packet, by name.
+    #: The "name:value" pairs of a T packet, by name; the first of each.
     fields: dict[str, str] = field(default_factory=dict)
     #: The value of "thread".
     thread: str | None = None
-    #: "watch", "rwatch" or "awatch", with the data address that the stub names.
+    #: "watch", "rwatch" or "awatch", with the data address that the stub names: the first of them, if it names several.
     reason: str | None = None
     address: int | None = None
+    #: All of them, in their order.
+    hits: tuple[tuple[str, int], ...] = ()
 
     @classmethod
-    def parse(cls, text: str) -> StopReply:
-        """RspError when `text` is neither "Tnn..." nor "Snn"."""
+    def parse(cls, text: str, *, several: bool = False) -> StopReply:
+        """RspError when `text` is neither "Tnn..." nor "Snn", or says more than once what it may say once.
+
+        With `several` watchpoints taken, that is not a reason, but a reason with an address.
+        """
         match = re.fullmatch(r"(?:S([0-9a-fA-F]{2})|T([0-9a-fA-F]{2})((?:[^:;]+:[^;]*;)*))", text)
         if not match:
             raise RspError(f"not a stop reply: {text!r}")
         pairs = [pair.split(":", 1) for pair in (match[3] or "").split(";") if pair]
-        fields = {name: value for name, value in pairs}
-        if len(fields) != len(pairs):
-            raise RspError(f"a stop reply that says something twice: {text!r}")
-        reasons = [name for name in ("watch", "rwatch", "awatch") if name in fields]
-        if len(reasons) > 1:
-            raise RspError(f"a stop reply with more than one reason: {text!r}")
-        reason = reasons[0] if reasons else None
         try:
-            address = int(fields[reason], 16) if reason else None
+            hits = tuple((name, int(value, 16)) for name, value in pairs if name in _REASONS)
         except ValueError as error:
             raise RspError(f"a stop reply without an address: {text!r}") from error
-        return cls(text, int(match[1] or match[2], 16), fields, fields.get("thread"), reason, address)
+        if len(hits) > 1 and not several:
+            raise RspError(f"a stop reply with more than one reason: {text!r}")
+        others = [name for name, _ in pairs if name not in _REASONS]
+        if len({*others, *hits}) != len(pairs):
+            raise RspError(f"a stop reply that says something twice: {text!r}")
+        fields = dict(reversed(pairs))
+        reason, address = hits[0] if hits else (None, None)
+        return cls(text, int(match[1] or match[2], 16), fields, fields.get("thread"), reason, address, hits)
 
 
 class Rsp:
@@ -98,6 +105,7 @@ class Rsp:
         self._reader = threading.Thread(target=self._read, name="rsp", daemon=True)
         self._reader.start()
         self._framer = Framer()
+        self._several = False
         self._units: deque[Unit] = deque()
         self._replies: deque[str] = deque()
         self._seen: deque[str] = deque(maxlen=1000)
@@ -179,9 +187,14 @@ class Rsp:
         self.send(payload, timeout)
         return self._receive_answer(timeout, f"answer to {payload!r}")
 
+    def offer(self, *features: str) -> str:
+        """Say what this client takes (E.6, "qSupported"); what the stub accepts of it."""
+        self._several = "multi-wp-addr+" in features
+        return self.request(f"qSupported:{';'.join(features)}")
+
     def wait_stop(self, timeout: float = 30) -> StopReply:
         """The next stop reply; console output before it goes to `output`.  RspError for any other packet."""
-        return StopReply.parse(self._receive_answer(timeout, "stop reply"))
+        return StopReply.parse(self._receive_answer(timeout, "stop reply"), several=self._several)
 
     def read_memory(self, address: int, length: int) -> bytes:
         """`length` bytes of guest memory (E.2, "m"); RspError when the stub refuses."""

@@ -13,7 +13,7 @@ from build_pure import build, run
 
 #: What gdbstub/tests/test_*.c have; checked against what the program lists.
 TESTS = ("parse_table", "table_has_every_reason", "parse_every_prefix", "parse_every_byte", "parse_every_insertion",
-         "parse_every_number_of_digits", "format_table", "format_everything", "round_trip",
+         "parse_every_number_of_digits", "format_table", "format_everything", "offer_table", "offer_everything", "round_trip",
          "plan_table", "plan_everything", "plan_far_and_wide", "plan_bytes",
          "match_table", "match_random_scenes", "match_emulated_scenes", "match_all_pairs",
          "oracle_agrees_with_the_tables")
