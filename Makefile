@@ -46,8 +46,8 @@ help: ## list the targets
 	@echo '           FIX=NAME.patch (only this one in test-fixes)'
 	@echo '           MACHINE=$(MACHINE) (qemu; or bochs: its debug registers do what those of a processor do)'
 	@echo '           K=EXPR (run the tests that match, as pytest -k), JOBS=N (so many tests at a time)'
-	@echo '           N=NUMBER (of accesses, of times), SEED=NUMBER, PARALLEL=1 (a thread for each CPU), CONFIG=default (endurance without'
-	@echo '           lockdep), FUZZ_SECONDS=NUMBER, OUTPUT=DIR'
+	@echo '           N=NUMBER (of accesses, of times), SEED=NUMBER, PARALLEL=1 (a thread for each CPU), SEVERAL=1 (soak by a'
+	@echo '           client as gdb 17 is one), CONFIG=default (endurance without lockdep), FUZZ_SECONDS=NUMBER, OUTPUT=DIR'
 
 deps: ## install what everything below needs (Debian 12 or 13; apt-get, through sudo when not root)
 	@test-rig/install-deps.sh $(SOURCE_PACKAGES)
@@ -99,8 +99,8 @@ test-host: deps ## run the tests that need no guest: packets and plans, under sa
 test-fixes: deps ## see that the test of each fix fails on a kernel without just that fix (KVER, FIX: builds each of them)
 	@$(RIG) test-fixes --kernel $(KVER) --arch $(ARCH) $(FIX)
 
-soak: deps ## N random accesses (default 20000) over random watchpoints, judged by the oracle (KVER, SEED, PARALLEL)
-	@$(RIG) soak --kernel $(KVER) --arch $(ARCH) $(if $(N),--accesses $(N)) $(if $(SEED),--seed $(SEED)) $(if $(PARALLEL),--parallel)
+soak: deps ## N random accesses (default 20000) over random watchpoints, judged by the oracle (KVER, SEED, PARALLEL, SEVERAL)
+	@$(RIG) soak --kernel $(KVER) --arch $(ARCH) $(if $(N),--accesses $(N)) $(if $(SEED),--seed $(SEED)) $(if $(PARALLEL),--parallel) $(if $(SEVERAL),--several)
 
 endurance: deps ## the kernel's own KGDB tests N times (default 10) on a busy machine with lockdep and KASAN (KVER, PARALLEL, CONFIG)
 	@$(RIG) endurance --kernel $(KVER) --arch $(ARCH) $(if $(N),--times $(N)) $(if $(CONFIG),--config $(CONFIG)) $(if $(PARALLEL),--parallel)

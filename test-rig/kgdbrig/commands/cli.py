@@ -123,7 +123,7 @@ def _soak(options: argparse.Namespace) -> int:
     from kgdbrig.judging.soak import run
 
     seed = options.seed if options.seed is not None else secrets.randbelow(1 << 32)
-    return run(options.kernel, options.arch, options.accesses, seed, parallel=options.parallel)
+    return run(options.kernel, options.arch, options.accesses, seed, parallel=options.parallel, several=options.several)
 
 
 def _endurance(options: argparse.Namespace) -> int:
@@ -237,6 +237,7 @@ def _parser() -> argparse.ArgumentParser:
                                   "and misattributed; ends with 0 when none was.")
     command.add_argument("--accesses", metavar="N", type=int, default=20000, help="how many accesses (default 20000)")
     command.add_argument("--seed", metavar="S", type=int, help="make the choices of an earlier run again")
+    command.add_argument("--several", action="store_true", help="by a client that takes several watchpoints in a stop reply")
     command.set_defaults(run=_soak)
     command = commands.add_parser("endurance", parents=[kernel, threads],
                                   help="the kernel's own KGDB tests, for long, on a busy machine that checks itself")

@@ -8,7 +8,7 @@ so each stop is judged at once, by the last access of that CPU.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -99,6 +99,11 @@ class _Owed:
             return []
         return [watch for watch in self.hit if REASONS[watch.kind] == reason and address in watch]
 
+    def unnamed(self, named: Sequence[tuple[str | None, int | None]]) -> list[Watch]:
+        """What one of these addresses lies in, though none of its kind does."""
+        return [watch for watch in self.hit if any(at is not None and at in watch for _, at in named) and
+                not any(at is not None and at in watch and reason == REASONS[watch.kind] for reason, at in named)]
+
     def change(self, armed: tuple[Watch, ...], slots: set[Slot]) -> None:
         """Other watchpoints are set, with these slots, while it waits to be reported."""
         self.in_part |= not self.slots <= slots
@@ -114,10 +119,13 @@ class Judge:
     misattributed  stops for an access, with another CPU, PC, kind or address
     excused        as missed, but of an access that hit several slots, one of which was told, or went while it
                    waited: a processor names all slots that match, QEMU 7.2 just one.  Not with `names_all`
+
+    With `several`, one stop has to name all that an access hit, each by its kind.
     """
 
-    def __init__(self, word: int, *, names_all: bool = False) -> None:
+    def __init__(self, word: int, *, names_all: bool = False, several: bool = False) -> None:
         self._names_all = names_all
+        self._several = several
         self.excused = 0
         self.missed = 0
         self.invented = 0
@@ -158,14 +166,20 @@ class Judge:
                 slots = {slot for watch in self.armed for slot in watch.slots(self._word) if slot.matches(access)}
                 self._owed[access.vcpu] = _Owed(access, hit, slots)
 
-    def stop(self, cpu: int | None, pc: int, reason: str | None, address: int | None) -> None:
-        """A stop that was not asked for; `cpu` None when its thread is none of the trigger's."""
+    def stop(self, cpu: int | None, pc: int, reason: str | None, address: int | None, *also: tuple[str, int]) -> None:
+        """A stop that was not asked for; `cpu` None when its thread is none of the trigger's.
+
+        `also` is what it names besides, as reason and address.
+        """
         self.stops += 1
-        said = f"stop on CPU {'?' if cpu is None else cpu}, {reason} {address or 0:#x}, pc {pc:#x}"
+        named = [(reason, address), *also]
+        said = f"stop on CPU {'?' if cpu is None else cpu}, " \
+            f"{' and '.join(f'{name} {at or 0:#x}' for name, at in named)}, pc {pc:#x}"
         self._history.append((cpu, said))
 
-        def fits(owed: _Owed | None) -> list[Watch]:
-            return owed.told(reason, address) if owed and owed.access.next_pc == pc else []
+        def fits(owed: _Owed | None) -> bool:
+            return owed is not None and owed.access.next_pc == pc and all(owed.told(*each) for each in named) and \
+                len(set(named)) == len(named) and not (self._several and self._names_all and owed.unnamed(named))
 
         owed = self._owed.get(cpu) if cpu is not None else None
         if owed is not None and cpu is not None and (fits(owed) or not owed.in_part):
@@ -173,10 +187,12 @@ class Judge:
                 self.misattributed += 1
                 self._find("misattributed", cpu, f"{said}: by {words(owed.access)}, which hit "
                            f"{', '.join(map(str, owed.hit))}")
-            owed.hit = tuple(watch for watch in owed.hit if address is None or address not in watch)
+            owed.hit = tuple(watch for watch in owed.hit if not any(at is not None and at in watch for _, at in named))
             owed.in_part = True
             if not owed.hit:
                 del self._owed[cpu]
+            elif self._several:
+                self._settle(cpu)
             return
         for other, owed in self._owed.items():
             if fits(owed):

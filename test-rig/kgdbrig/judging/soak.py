@@ -108,11 +108,12 @@ def slots_of(watches: Iterable[Watch], word: int) -> int:
 
 
 class Soak:
-    """One run on a booted target, which has the oracle, or one CPU."""
+    """One run on a booted target, which has the oracle, or one CPU; with a client that takes `several` watchpoints in a stop."""
 
-    def __init__(self, target: Target, seed: int, choice: Choice | None = None) -> None:
+    def __init__(self, target: Target, seed: int, choice: Choice | None = None, *, several: bool = False) -> None:
         self._target = target
         self._seed = seed
+        self._several = several
         self._choice = choice or Choice()
         self._word = target.word
         target.trigger.load()
@@ -129,7 +130,7 @@ class Soak:
         self._started = False
         #: Where software breakpoints are.
         self._planted: set[int] = set()
-        self.judge = Judge(target.word, names_all=not outside)
+        self.judge = Judge(target.word, names_all=not outside, several=several)
         self.accesses = 0
         #: How often what is watched was changed.
         self.sets = 0
@@ -139,6 +140,8 @@ class Soak:
         line = Progress(f"soak, seed {self._seed}", progress)
         try:
             rsp = self._target.attach_rsp()
+            if self._several and rsp.offer("multi-wp-addr+") != "multi-wp-addr+":
+                raise RigError("the stub does not name several watchpoints in a stop reply")
             number = 0
             while self.accesses < accesses:
                 number += 1
@@ -205,7 +208,7 @@ class Soak:
         cpu = self._cpu_of[stop.thread]
         if stop.reason is None and cpu is None:
             return True
-        self.judge.stop(cpu, rsp.read_pc(), stop.reason, stop.address)
+        self.judge.stop(cpu, rsp.read_pc(), stop.reason, stop.address, *stop.hits[1:])
         return False
 
     def _change(self, rsp: Rsp, rng: Random) -> None:
@@ -260,12 +263,12 @@ def _expect(rsp: Rsp, packet: str, answer: str) -> str:
     return said
 
 
-def run(version: str, arch: str, accesses: int, seed: int, *, parallel: bool = False) -> int:
+def run(version: str, arch: str, accesses: int, seed: int, *, parallel: bool = False, several: bool = False) -> int:
     """Build if need be, boot, and soak; prints the figures, and returns 0 if they pass and the kernel has no complaint."""
     kernel = build.build(version, arch)
     print(f"Linux {kernel.release} {arch} ({kernel.source}), {CPUS} CPUs, seed {seed}", flush=True)
     with Target(Description(kernel, smp=CPUS, oracle=True, parallel=parallel)) as target:
-        soak = Soak(target, seed)
+        soak = Soak(target, seed, several=several)
         try:
             soak.run(accesses)
         except RigError as error:

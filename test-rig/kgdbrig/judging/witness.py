@@ -88,6 +88,7 @@ class Within:
         self._base = target.trigger.address()
         self._count_at = target.symbol("trigger_count")
         self._word = target.word
+        # A string, not an expression, for the guest to look for: see Target.symbol().
         found = re.findall(r"^([0-9a-f]+) \S (trigger_(?:read|write|add)_\d)\b",
                            target.console.run("grep -F ' trigger_' /proc/kallsyms"), re.MULTILINE)
         self._functions = {name: int(address, 16) for address, name in found}

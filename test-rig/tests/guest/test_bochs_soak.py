@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 from kgdbrig.clients.target import Target
 from kgdbrig.judging.soak import Soak
 
@@ -10,8 +12,10 @@ SEED = 20261128
 ACCESSES = 600
 
 
-def test_no_stop_is_missed_invented_or_misattributed(bochs: Target) -> None:
-    soak = Soak(bochs, SEED)
+@pytest.mark.parametrize("several", [False, True], ids=["one in a stop", "several in a stop"])
+def test_no_stop_is_missed_invented_or_misattributed(bochs: Target, several: bool) -> None:
+    """Each access that hit is told by as many stops as it takes, or by one for a client that takes several watchpoints."""
+    soak = Soak(bochs, SEED, several=several)
     soak.run(ACCESSES, None)
     judge = soak.judge
     print(f"{soak.accesses} accesses, {judge.hits} hits, {judge.stops} stops\n{judge.figures}")

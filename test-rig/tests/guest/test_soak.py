@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 from conftest import Boot
 from kgdbrig.judging.soak import CPUS, Soak
 
@@ -10,8 +12,10 @@ SEED = 20261121
 ACCESSES = 2000
 
 
-def test_no_stop_is_missed_invented_or_misattributed(boot: Boot) -> None:
-    soak = Soak(boot(smp=CPUS, oracle=True), SEED)
+@pytest.mark.parametrize("several", [False, True], ids=["one in a stop", "several in a stop"])
+def test_no_stop_is_missed_invented_or_misattributed(boot: Boot, several: bool) -> None:
+    """Each access that hit is told by as many stops as it takes, or by one for a client that takes several watchpoints."""
+    soak = Soak(boot(smp=CPUS, oracle=True), SEED, several=several)
     soak.run(ACCESSES, None)
     judge = soak.judge
     print(judge.figures)

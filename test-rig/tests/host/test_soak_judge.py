@@ -131,6 +131,53 @@ def test_one_access_two_watchpoints_apart(names_all: bool, stops: tuple[Watch, .
     assert (made.invented, made.misattributed) == (invented, 0)
 
 
+@pytest.mark.parametrize("stops, missed, invented, misattributed", [
+    ([[LOW, HIGH]], 0, 0, 0), ([[HIGH, LOW]], 0, 0, 0),
+    # One by one is what another client is for.
+    ([[LOW], [HIGH]], 1, 1, 0), ([[LOW]], 1, 0, 0),
+    # Something twice, in a second stop and in one.
+    ([[LOW, HIGH], [HIGH]], 0, 1, 0), ([[LOW, HIGH, HIGH]], 0, 0, 1),
+    # A third one, which was not hit.
+    ([[LOW, HIGH, Watch("Z2", BASE + 8, 4)]], 0, 0, 1)])
+def test_two_in_one_stop(stops: list[list[Watch]], missed: int, invented: int, misattributed: int) -> None:
+    made = Judge(8, names_all=True, several=True)
+    made.change((LOW, HIGH))
+    made.accesses([access(0, 8)])
+    for first, *others in stops:
+        made.stop(0, PC, "watch", first.addr, *(("watch", watch.addr) for watch in others))
+    assert figures(made) == (missed, invented, misattributed)
+
+
+@pytest.mark.parametrize("named, misattributed", [
+    (["watch", "awatch"], 0), (["awatch", "watch"], 0), (["watch"], 1), (["awatch"], 1), (["watch", "rwatch"], 1)])
+def test_each_kind_in_one_stop(named: list[str], misattributed: int) -> None:
+    """Of two that one address lies in, each has its field."""
+    made = Judge(8, names_all=True, several=True)
+    made.change((WRITES, BOTH))
+    made.accesses([access(0, 8)])
+    made.stop(0, PC, named[0], BASE, *((name, BASE) for name in named[1:]))
+    assert figures(made) == (0, 0, misattributed)
+
+
+def test_one_of_two_in_one_stop_is_excused() -> None:
+    """Where the hardware names just one slot."""
+    made = Judge(8, several=True)
+    made.change((LOW, HIGH))
+    made.accesses([access(0, 8)])
+    made.stop(0, PC, "watch", BASE)
+    made.finish()
+    assert (made.missed, made.excused, made.invented, made.misattributed) == (0, 1, 0, 0)
+
+
+def test_what_was_removed_is_not_in_the_one_stop() -> None:
+    made = Judge(8, names_all=True, several=True)
+    made.change((LOW, HIGH))
+    made.accesses([access(0, 8)])
+    made.change((HIGH,))
+    made.stop(0, PC, "watch", BASE + 4)
+    assert figures(made) == (0, 0, 0)
+
+
 def test_none_of_two_is_no_excuse() -> None:
     made = judge(LOW, HIGH)
     made.accesses([access(0, 8)])
