@@ -340,19 +340,49 @@ static void second_stop_is_dropped_with_its_watchpoint(struct kunit *test)
 	expect_over(test, 2);
 }
 
-/* The one stop of a debugger that takes several: the fields, for each address */
-static void expect_one_stop(struct kunit *test, const struct table *table,
-			    unsigned int slots, const char *first, unsigned long addr,
-			    const char *second, unsigned long other)
+/* gdb or kdb sets this, or removes it */
+static void expect_by(struct kunit *test, bool kdb, bool insert, unsigned long addr,
+		      unsigned long len, enum kgdb_watch_type type)
+{
+	const struct kgdb_watch_spec spec = { .type = type, .addr = addr, .len = len };
+	unsigned long flags;
+	int err;
+
+	local_irq_save(flags);
+	err = insert ? kgdb_table_set(&spec, kdb) : kgdb_table_remove(&spec, kdb);
+	local_irq_restore(flags);
+	KUNIT_EXPECT_EQ(test, err, 0);
+}
+
+static void gdb_sets(struct kunit *test, unsigned long addr, unsigned long len,
+		     enum kgdb_watch_type type)
+{
+	expect_by(test, false, true, addr, len, type);
+}
+
+static void gdb_removes(struct kunit *test, unsigned long addr, unsigned long len,
+			enum kgdb_watch_type type)
+{
+	expect_by(test, false, false, addr, len, type);
+}
+
+/* The same for a debugger that takes several watchpoints in one stop */
+static void take_hits_at_once(const struct table *then, unsigned int slots)
+{
+	offer = "qSupported:multi-wp-addr+";
+	take_hits(then, slots);
+	offer = "qSupported";
+}
+
+/* Its one stop: two fields, for each the address */
+static void expect_two_in_one(struct kunit *test, const char *first, unsigned long addr,
+			      const char *second, unsigned long other)
 {
 	char expected[2 * KGDB_WATCH_REASON_SIZE];
 	int digits = 2 * sizeof(long);
 
 	snprintf(expected, sizeof(expected), "%s:%0*lx;%s:%0*lx;", first, digits, addr,
 		 second, digits, other);
-	offer = "qSupported:multi-wp-addr+";
-	take_hits(table, slots);
-	offer = "qSupported";
 	KUNIT_EXPECT_TRUE(test, hit.stop[0].live);
 	KUNIT_EXPECT_TRUE(test, hit.stop[0].reported);
 	KUNIT_EXPECT_STREQ(test, hit.stop[0].reason, expected);
@@ -362,32 +392,30 @@ static void expect_one_stop(struct kunit *test, const struct table *table,
 
 static void one_stop_names_all(struct kunit *test)
 {
-	unsigned int first, second, outer;
 	struct table table;
 
-	expect_set(test, word(0), sizeof(long), WATCH);
-	expect_set(test, word(1), 4, WATCH);
+	gdb_sets(test, word(0), sizeof(long), KGDB_WATCH_WRITE);
+	gdb_sets(test, word(1), 4, KGDB_WATCH_WRITE);
 	table = armed();
-	first = slot(test, &table, word(0), sizeof(long), WATCH);
-	second = slot(test, &table, word(1), 4, WATCH);
-	expect_one_stop(test, &table, first | second, "watch", word(0), "watch", word(1));
+	take_hits_at_once(&table, table.wanted);
+	expect_two_in_one(test, "watch", word(0), "watch", word(1));
 
 	/* Each time anew, and for another debugger as it was */
-	expect_one_stop(test, &table, first | second, "watch", word(0), "watch", word(1));
-	take_hits(&table, first | second);
+	take_hits_at_once(&table, table.wanted);
+	expect_two_in_one(test, "watch", word(0), "watch", word(1));
+	take_hits(&table, table.wanted);
 	expect_stop(test, 0, "watch", word(0));
 	expect_stop(test, 1, "watch", word(1));
 	expect_over(test, 2);
 
 	/* One within the other: a field for each, with one address */
-	remove_all();
-	expect_set(test, word(0), 4, AWATCH);
-	expect_set(test, word(0) + 2, 1, WATCH);
+	gdb_removes(test, word(0), sizeof(long), KGDB_WATCH_WRITE);
+	gdb_removes(test, word(1), 4, KGDB_WATCH_WRITE);
+	gdb_sets(test, word(0), 4, KGDB_WATCH_ACCESS);
+	gdb_sets(test, word(0) + 2, 1, KGDB_WATCH_WRITE);
 	table = armed();
-	outer = slot(test, &table, word(0), 4, AWATCH);
-	first = slot(test, &table, word(0) + 2, 1, WATCH);
-	expect_one_stop(test, &table, outer | first, "watch", word(0) + 2, "awatch",
-			word(0) + 2);
+	take_hits_at_once(&table, table.wanted);
+	expect_two_in_one(test, "watch", word(0) + 2, "awatch", word(0) + 2);
 }
 
 /* While the CPU waited for the debugger */
@@ -395,19 +423,30 @@ static void one_stop_without_what_was_removed(struct kunit *test)
 {
 	struct table table;
 
-	expect_set(test, word(0), 2, WATCH);
-	expect_set(test, word(0) + 2, 1, WATCH);
-	expect_set(test, word(1), 1, AWATCH);
+	gdb_sets(test, word(0), 2, KGDB_WATCH_WRITE);
+	gdb_sets(test, word(0) + 2, 1, KGDB_WATCH_WRITE);
+	gdb_sets(test, word(1), 1, KGDB_WATCH_ACCESS);
 	table = armed();
-	expect_removed(test, word(0) + 2, 1, WATCH);
+	gdb_removes(test, word(0) + 2, 1, KGDB_WATCH_WRITE);
 	run();
-	expect_one_stop(test, &table, table.wanted, "watch", word(0), "awatch", word(1));
+	take_hits_at_once(&table, table.wanted);
+	expect_two_in_one(test, "watch", word(0), "awatch", word(1));
+}
 
-	/* What is removed at the stop was hit all the same, and has been reported */
-	removed_at_stop = (struct kgdb_watch_spec){
-		.type = KGDB_WATCH_WRITE, .addr = word(0), .len = 2,
-	};
-	expect_one_stop(test, &table, table.wanted, "watch", word(0), "awatch", word(1));
+/* gdb would not know it */
+static void what_is_kdbs_alone_is_not_named(struct kunit *test)
+{
+	struct table table;
+
+	gdb_sets(test, word(0), 2, KGDB_WATCH_WRITE);
+	expect_by(test, true, true, word(0) + 2, 2, KGDB_WATCH_WRITE);
+	gdb_sets(test, word(0) + 4, 4, KGDB_WATCH_WRITE);
+	table = armed();
+	take_hits_at_once(&table, table.wanted);
+	expect_stop(test, 0, "watch", word(0));
+	expect_stop(test, 1, "watch", word(0) + 2);
+	expect_stop(test, 2, "watch", word(0) + 4);
+	expect_over(test, 3);
 }
 
 static struct kunit_case hit_cases[] = {
@@ -422,6 +461,7 @@ static struct kunit_case hit_cases[] = {
 	KUNIT_CASE(second_stop_is_dropped_with_its_watchpoint),
 	KUNIT_CASE(one_stop_names_all),
 	KUNIT_CASE(one_stop_without_what_was_removed),
+	KUNIT_CASE(what_is_kdbs_alone_is_not_named),
 	{ }
 };
 

@@ -15,7 +15,7 @@ from kgdbrig.judging import ktap
 
 #: Cases that go through a table, each row of which is a result of its own.
 TABLES = {
-    "kgdb_watchpoint_pure": {"parse_break", "plan_slots", "match_access", "format_watch"},
+    "kgdb_watchpoint_pure": {"parse_break", "plan_slots", "match_access", "format_watch", "offers"},
 }
 #: Cases that run on two machines.
 MACHINES = {"the slots of this machine", "slots that are made up"}
@@ -50,7 +50,8 @@ SINGLE = {
     "kgdb_watchpoint_hit": {
         "hits_are_reported", "no_hit_no_reason", "the_address_is_that_of_the_piece", "writes_are_not_reads",
         "stale_hits_are_dropped", "hits_count_over_a_stop", "most_specific_hit_is_reported", "two_stops_for_one_access",
-        "second_stop_is_dropped_with_its_watchpoint",
+        "second_stop_is_dropped_with_its_watchpoint", "one_stop_names_all", "one_stop_without_what_was_removed",
+        "what_is_kdbs_alone_is_not_named",
     },
     "kgdb_watchpoint_perf": {
         "perf_gets_what_is_left", "kgdb_gets_what_perf_leaves", "refusals_count_what_perf_holds",
