@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * Tests of packet.c: every text is parsed as the oracle does, every watchpoint is
- * formatted as the oracle does, every offer is seen that the oracle sees, and what comes out can go in again.
+ * formatted as the oracle does, every offer is seen that the oracle sees, and what
+ * comes out can go in again.
  */
 #include <stdio.h>
 #include <stdlib.h>
