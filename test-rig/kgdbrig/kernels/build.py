@@ -20,15 +20,15 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Collection
-from dataclasses import asdict, dataclass
+from collections.abc import Collection, Iterator
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, TextIO
 
 from kgdbrig import arches, paths
 from kgdbrig.arches import Arch
 from kgdbrig.errors import BuildError, MissingDependency, RigError
-from kgdbrig.kernels import overlay, source
+from kgdbrig.kernels import overlay, reuse, source
 from kgdbrig.kernels.hooks import PARTS
 from kgdbrig.kernels.overlay import Overlay
 from kgdbrig.kernels.source import Source
@@ -111,10 +111,29 @@ class _Recipe:
         return f"{self.source.name}_{self.arch.name}{self.variant.replace('-', '_')}"
 
     @property
+    def what(self) -> str:
+        return " ".join(["Linux", self.version, self.arch.name, *self.variant.split("-")[1:]])
+
+    @property
     def variant(self) -> str:
         """Tells the trees of other overlays and configurations apart."""
         overlaid = "-stock" if self.stock else f"-{self.series}" if self.series != PARTS[-1] else ""
         return overlaid + (f"-{self.config}" if self.config != "default" else "")
+
+    @property
+    def siblings(self) -> str:
+        """Names those that differ from each other in what is laid over the source alone."""
+        return replace(self, stock=False, series=PARTS[-1]).family
+
+    @property
+    def pristine(self) -> bool:
+        """Whether it is built of the source itself, and of no copy."""
+        return self.stock and self.source.cached
+
+    @property
+    def tree(self) -> Path:
+        """What it is built of."""
+        return self.source.directory if self.pristine else paths.cache_dir("tree") / f"{self.source.name}{self.variant}"
 
     def key(self) -> str:
         total = hashlib.sha256()
@@ -164,13 +183,14 @@ def build(version: str, arch: str, *, stock: bool = False, kernel_src: Path | No
 
 def fragments(config: str, version: str, arch: str, stock: bool, *, emulator: bool = True) -> tuple[Path, ...]:
     """The fragments of a configuration in the order they are merged; a later line wins."""
-    required = ["common", *arches.find(arch).configs] + ["watchpoint"] * (not stock) + \
-        ["emulator"] * (not stock and emulator) + [config] * (config != "default")
+    required = ["common", *arches.find(arch).configs] + ["watchpoint"] * (not stock) + ["emulator"] * (not stock and emulator)
     optional = [version, f"{version}-{arch}"]
-    missing = [name for name in required if not (paths.CONFIGS / f"{name}.config").is_file()]
+    # Last: who asks for one wants it, whatever the version leaves out.
+    asked = [config] * (config != "default")
+    missing = [name for name in required + asked if not (paths.CONFIGS / f"{name}.config").is_file()]
     if missing:
         raise RigError(f"there is no configuration {missing[0]}: {paths.CONFIGS / missing[0]}.config is not there")
-    found = [paths.CONFIGS / f"{name}.config" for name in required + optional]
+    found = [paths.CONFIGS / f"{name}.config" for name in required + optional + asked]
     return tuple(path for path in found if path.is_file())
 
 
@@ -225,25 +245,50 @@ def _claim(directory: Path) -> None:
 def _make(recipe: _Recipe, key: str, directory: Path, progress: TextIO | None) -> None:
     """Build in the family's object directory, and put the result in place; the caller holds the lock."""
     objects = paths.cache_dir("obj", recipe.family)
-    tree = recipe.source.directory
-    if not recipe.stock or not recipe.source.cached:
-        # One that builds for long, or often, should not keep the others waiting.
-        tree = paths.cache_dir("tree") / f"{recipe.source.name}{recipe.variant}"
-        with paths.locked(f"tree-{tree.name}", progress):
-            overlay.apply(recipe.source, recipe.overlay, tree, progress)
-            _compile(recipe, key, tree, objects, directory, progress)
-    else:
-        _compile(recipe, key, tree, objects, directory, progress)
+    with contextlib.ExitStack() as stack:
+        sibling = None
+        if not _complete(objects):
+            paths.need_room(_BUILT_MB, f"building {recipe.what}")
+            # One of them compiles everything, and the others begin with what it has compiled.
+            stack.enter_context(paths.locked(f"first-{recipe.siblings}", progress))
+            sibling = next((other for other in _others(recipe) if _complete(paths.cache_dir("obj") / other.family)), None)
+        if sibling is None:
+            _lay(recipe, stack, progress)
+        else:
+            with paths.locked(f"build-{sibling.family}", progress):
+                _lay(recipe, stack, progress)
+                shutil.rmtree(objects)
+                objects.mkdir()  # it may have the beginning of a build
+                reuse.begin(recipe.tree, objects, sibling.tree, paths.cache_dir("obj") / sibling.family)
+        _compile(recipe, key, objects, directory, progress)
     _prune(directory.parent, recipe)
 
 
-def _compile(recipe: _Recipe, key: str, tree: Path, objects: Path, directory: Path, progress: TextIO | None) -> None:
-    what = " ".join(["Linux", recipe.version, recipe.arch.name, *recipe.variant.split("-")[1:]])
-    if not (objects / "vmlinux").exists():
-        paths.need_room(_BUILT_MB, f"building {what}")
-    kbuild = Kbuild(recipe.arch.make_arch, recipe.source, tree, objects)
+def _others(recipe: _Recipe) -> Iterator[_Recipe]:
+    """The kernels that differ from this one in what is laid over the source, the likest first."""
+    for part in reversed(PARTS):
+        if recipe.stock or part != recipe.series:
+            yield replace(recipe, stock=False, series=part)
+    if not recipe.stock:
+        yield replace(recipe, stock=True, series=PARTS[-1])
+
+
+def _complete(objects: Path) -> bool:
+    return (objects / "vmlinux").exists()
+
+
+def _lay(recipe: _Recipe, stack: contextlib.ExitStack, progress: TextIO | None) -> None:
+    """Make the tree what is built, and hold its lock until `stack` ends."""
+    if not recipe.pristine:
+        # One that builds for long, or often, should not keep the others waiting.
+        stack.enter_context(paths.locked(f"tree-{recipe.tree.name}", progress))
+        overlay.apply(recipe.source, recipe.overlay, recipe.tree, progress)
+
+
+def _compile(recipe: _Recipe, key: str, objects: Path, directory: Path, progress: TextIO | None) -> None:
+    kbuild = Kbuild(recipe.arch.make_arch, recipe.source, recipe.tree, objects)
     kbuild.configure(recipe.fragments, progress)
-    kbuild.compile(recipe.arch, what, progress)
+    kbuild.compile(recipe.arch, recipe.what, progress)
     release = (objects / "include/config/kernel.release").read_text(encoding="utf-8").strip()
     trigger = objects.with_name(f"{objects.name}.trigger")  # a path that stays: it is in the debugging information
     shutil.rmtree(trigger, ignore_errors=True)
@@ -251,7 +296,7 @@ def _compile(recipe: _Recipe, key: str, tree: Path, objects: Path, directory: Pa
     for name, content in recipe.trigger.items():
         (trigger / name).write_bytes(content)
     kbuild.module(trigger)
-    _install(recipe, key, release, tree, objects, trigger, directory)
+    _install(recipe, key, release, objects, trigger, directory)
 
 
 class Kbuild:
@@ -308,7 +353,7 @@ class Kbuild:
     def compile(self, arch: Arch, what: str, progress: TextIO | None) -> None:
         """Build the image, the modules and the gdb scripts of `what`."""
         counted = self._objects / "rig-objects"
-        full = not (self._objects / "vmlinux").exists()
+        full = not _complete(self._objects)
         done = sum(name.endswith(".o") for _, _, names in os.walk(self._objects) for name in names) if full else 0
         total = int(counted.read_text(encoding="ascii")) if counted.exists() else arch.objects
         line = Progress(f"building {what}", progress)
@@ -386,8 +431,7 @@ def _parse(text: str) -> dict[str, str]:
     return found
 
 
-def _install(recipe: _Recipe, key: str, release: str, tree: Path, objects: Path, trigger: Path,
-             directory: Path) -> None:
+def _install(recipe: _Recipe, key: str, release: str, objects: Path, trigger: Path, directory: Path) -> None:
     """Collect the result beside its place, and rename it there in one step."""
     temporary = Path(tempfile.mkdtemp(prefix=".finish-", dir=directory.parent))
     try:
@@ -398,15 +442,14 @@ def _install(recipe: _Recipe, key: str, release: str, tree: Path, objects: Path,
         for name, target in copies.items():
             shutil.copyfile(objects / name, temporary / target)
         # gdb loads vmlinux-gdb.py from beside vmlinux; links into the tree would change with it
-        shutil.copyfile(tree / "scripts/gdb/vmlinux-gdb.py", temporary / "vmlinux-gdb.py")
+        shutil.copyfile(recipe.tree / "scripts/gdb/vmlinux-gdb.py", temporary / "vmlinux-gdb.py")
         shutil.copytree(objects / "scripts/gdb/linux", temporary / "scripts/gdb/linux",
                         ignore=lambda _, names: [name for name in names if not name.endswith(".py")])
         (temporary / "modules").mkdir()
         in_tree = (objects / "modules.order").read_text(encoding="utf-8").split()
         for module in [objects / name.replace(".o", ".ko") for name in in_tree] + sorted(trigger.glob("*.ko")):
             shutil.copyfile(module, temporary / "modules" / module.name)
-        (temporary / "series.txt").write_text("".join(f"{hook.path.name}\n" for hook in recipe.overlay.hooks),
-                                              encoding="utf-8")
+        (temporary / "series.txt").write_text("".join(f"{hook.path.name}\n" for hook in recipe.overlay.hooks), encoding="utf-8")
         kernel = Kernel(version=recipe.version, arch=recipe.arch.name, stock=recipe.stock, key=key,
                         directory=directory, image=Path(image), vmlinux=Path("vmlinux"), release=release,
                         source=recipe.source.identity, series=recipe.series, without=recipe.overlay.without)

@@ -25,7 +25,7 @@ from typing import TextIO
 
 from kgdbrig import paths
 from kgdbrig.errors import MissingDependency, OverlayError
-from kgdbrig.kernels import hooks, source
+from kgdbrig.kernels import hooks, reuse, source
 from kgdbrig.kernels.hooks import PARTS, Hook
 from kgdbrig.kernels.source import Source
 from kgdbrig.progress import Progress
@@ -129,7 +129,7 @@ def apply(pristine: Source, overlay: Overlay, tree: Path, progress: TextIO | Non
         if (pristine.directory / name).exists():
             raise OverlayError(f"the overlay brings {name}, which {pristine.identity} already has")
     wanted: dict[str, bytes | None] = {**overlay.files, **patched(pristine, overlay)}
-    manifest = tree.with_name(f"{tree.name}.manifest.json")
+    manifest = reuse.manifest(tree)
     laid = set(json.loads(manifest.read_text(encoding="utf-8"))) if manifest.exists() else set()
     if not tree.is_dir():
         laid = set()

@@ -170,6 +170,7 @@ def test_each_part_reads_like_a_series(platform: Platform, mails: Mails, part: s
     assert str(paths.REPOSITORY) not in "".join(mail.read_text(encoding="utf-8") for mail in mails[part])
 
 
+@pytest.mark.rest_in_test_all
 def test_it_is_the_same_every_time(platform: Platform, mails: Mails, tmp_path: Path) -> None:
     # The second time over what is there, with a part that there is none of any more.
     (tmp_path / "4-extra").mkdir()
@@ -182,6 +183,7 @@ def test_it_is_the_same_every_time(platform: Platform, mails: Mails, tmp_path: P
             assert [path.read_bytes() for path in written] == [path.read_bytes() for path in mails[part]]
 
 
+@pytest.mark.rest_in_test_all
 def test_a_part_alone_is_the_same(platform: Platform, mails: Mails, tmp_path: Path) -> None:
     [(part, written)] = series.write(platform.version, tmp_path, None, part="feature").items()
     assert part == "feature"
@@ -243,12 +245,18 @@ def test_a_kernel_knows_its_part(platform: Platform) -> None:
     stock, fixes, reverted = found[1:4]
     assert stock.fragments == fixes.fragments == reverted.fragments != found[0].fragments
     assert fixes.family == reverted.family not in (stock.family, found[0].family)
+    # All of them may begin with what was compiled for another one of them.
+    for each in found:
+        others = {other.family for other in build._others(each)}
+        assert {each.family, *others} >= {other.family for other in found} and each.family not in others
+        assert each.siblings == found[0].siblings
     with pytest.raises(RigError, match="a stock kernel has no part of the series"):
         recipe(stock=True, part="fixes")
     with pytest.raises(OverlayError, match=r"kdb-share-the-watchpoints.patch cannot be left out: it is not among"):
         recipe(part="fixes", without=("kdb-share-the-watchpoints.patch",))
 
 
+@pytest.mark.rest_in_test_all
 def test_a_directory_of_something_else_is_left_alone(platform: Platform, tmp_path: Path) -> None:
     (tmp_path / "thesis.tex").write_text("years of work", encoding="utf-8")
     with pytest.raises(SeriesError, match=r"thesis.tex"):
