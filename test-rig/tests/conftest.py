@@ -109,6 +109,7 @@ def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", "complains(REGEX, ...): a test whose guests' kernels write such complaints, and no others")
     config.addinivalue_line("markers", "not_on(VERSION, ...): a test of what these versions do not have")
     config.addinivalue_line("markers", "rest_in_test_all: a test that runs on one version, and with TEST_ALL on all")
+    config.addinivalue_line("markers", "only_in_test_all: a test that runs with TEST_ALL alone")
     told = _worker_input(config)
     config.stash[_states] = Path(told["states"] if told else tempfile.mkdtemp(prefix="rig-states-"))
 
@@ -165,6 +166,8 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     yield
     needless = [item for item in items for mark in item.iter_markers("not_on")
                 if any(_platform(item).startswith(f"{version}-") for version in mark.args)]
+    if not os.environ.get("TEST_ALL"):
+        needless += [item for item in items if item.get_closest_marker("only_in_test_all")]
     if needless:
         items[:] = [item for item in items if item not in needless]
         config.hook.pytest_deselected(items=needless)
@@ -181,12 +184,12 @@ def _platform(item: pytest.Item) -> str:
 Stride = Callable[[int], range]
 
 #: How many those are.
-_STRIDES = 12
+_STRIDES = 6
 
 
 @pytest.fixture
 def stride() -> Stride:
-    """stride(count) gives each number below count in `make test-all`, and 12 of them, or some more, in `make test`."""
+    """stride(count) gives each number below count in `make test-all`, and 6 of them, or some more, in `make test`."""
     return lambda count: range(0, count, 1 if os.environ.get("TEST_ALL") else max(1, count // _STRIDES))
 
 

@@ -171,6 +171,7 @@ def is_frame(at: int, length: int) -> bool:
     return at in (0, length - 3, length - 2, length - 1)
 
 
+@pytest.mark.rest_in_test_all
 def test_each_byte(boot: Boot) -> None:
     """Of each part of a cycle; in `make test` those that frame a packet, and one of its others."""
     target = boot(smp=CPUS)
@@ -192,6 +193,7 @@ def test_each_byte(boot: Boot) -> None:
     session.expect_counted()
 
 
+@pytest.mark.rest_in_test_all
 def test_three_percent(boot: Boot) -> None:
     target = boot(smp=CPUS)
     session = Session(target)
@@ -224,6 +226,7 @@ class Unacknowledged:
         return [raw]
 
 
+@pytest.mark.rest_in_test_all
 def test_a_continue_that_nobody_acknowledges(boot: Boot) -> None:
     """gdb sends it again, to a machine that runs: what waits in the port then does not end the next stop."""
     target = boot(smp=CPUS)
@@ -239,6 +242,7 @@ def test_a_continue_that_nobody_acknowledges(boot: Boot) -> None:
     session.expect_counted()
 
 
+@pytest.mark.rest_in_test_all
 def test_a_hit_before_continue_is_acknowledged(boot: Boot) -> None:
     """Packets have no numbers: gdb discards the stop reply, and has the machine go on.  The next hit is as ever."""
     target = boot(smp=CPUS)
@@ -259,6 +263,7 @@ def test_a_hit_before_continue_is_acknowledged(boot: Boot) -> None:
     session.expect_counted(missed=1)
 
 
+@pytest.mark.rest_in_test_all
 @pytest.mark.parametrize("asks", ["Ctrl-C", "BREAK-g"])
 def test_a_hit_that_gdb_does_not_know_of(boot: Boot, asks: str) -> None:
     """As above, after gdb's last try: both wait, until gdb asks the machine to stop, and is told of the hit."""
@@ -295,6 +300,7 @@ class NoNumber:
         return [raw[:-1] + b"z"]
 
 
+@pytest.mark.rest_in_test_all
 def test_a_checksum_that_is_no_number(boot: Boot) -> None:
     """gdb gives up the command, which can be typed again, and shows a stop when the stub sends it again."""
     target = boot(smp=CPUS)
@@ -315,6 +321,7 @@ def test_a_checksum_that_is_no_number(boot: Boot) -> None:
     session.expect_counted()
 
 
+@pytest.mark.rest_in_test_all
 def test_a_removal_that_comes_twice(boot: Boot) -> None:
     """The second is no error, or gdb would believe that the breakpoint is still there, and not set it again."""
     target = boot(smp=CPUS)

@@ -111,7 +111,7 @@ def test_commands_at_a_stop(target: Target, kind: str, stop: str) -> None:
 
 
 @pytest.mark.rest_in_test_all
-@pytest.mark.parametrize("command", ["advance", "until"])
+@pytest.mark.parametrize("command", ["advance", pytest.param("until", marks=pytest.mark.only_in_test_all)])
 @pytest.mark.parametrize("stop", ["break", "hbreak"])
 @pytest.mark.parametrize("kind", NAMES)
 def test_run_to_a_place(target: Target, kind: str, stop: str, command: str) -> None:

@@ -59,6 +59,7 @@ def test_watchpoints_are_off_there_and_on_again_afterwards(boot: Boot) -> None:
             go_on_wire(target, rsp)
 
 
+@pytest.mark.rest_in_test_all
 def test_gdb_goes_on_from_there(boot: Boot) -> None:
     """gdb watches from there on, and hits on each CPU."""
     target = boot(smp=CPUS)
@@ -80,6 +81,7 @@ def test_gdb_goes_on_from_there(boot: Boot) -> None:
     target.expect_armed(0)
 
 
+@pytest.mark.rest_in_test_all
 def test_without_a_debugger_it_is_refused(boot: Boot) -> None:
     """The handler is told so, and no CPU stays behind."""
     target = boot(smp=CPUS, kgdboc="none")

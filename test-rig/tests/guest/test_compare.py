@@ -16,6 +16,7 @@ from kgdbrig.kernels.build import Kernel
 
 
 @pytest.mark.one_version
+@pytest.mark.only_in_test_all
 def test_the_table_tells_the_kernels_apart(platform: Platform, kernel: Kernel, stock_kernel: Kernel) -> None:
     result = subprocess.run([sys.executable, paths.REPOSITORY / "test-rig/rig", "compare", "--kernel", platform.version,
                              "--arch", platform.arch], capture_output=True, text=True, timeout=600, check=False)

@@ -35,6 +35,7 @@ def test_a_planted_complaint_is_heard(boot: Boot) -> None:
     expect_no_complaint([quiet])
 
 
+@pytest.mark.rest_in_test_all
 @pytest.mark.complains("Call Trace")
 def test_a_dead_guest_is_heard(boot: Boot) -> None:
     target = boot()

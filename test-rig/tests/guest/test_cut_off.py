@@ -14,6 +14,8 @@ import threading
 from dataclasses import dataclass
 from random import Random
 
+import pytest
+
 from conftest import Boot, Stride
 from drive import prepare
 from kgdbrig.clients.console import BREAK_IN
@@ -167,6 +169,7 @@ def next_debugger(target: Target, cut: Cut, sets: bool) -> None:
     target.expect_armed(0)
 
 
+@pytest.mark.rest_in_test_all
 def test_at_any_moment(boot: Boot, stride: Stride) -> None:
     target = boot(smp=CPUS)
     prepare(target)

@@ -227,6 +227,7 @@ def test_what_every_cpu_uses_all_the_time(target: Target) -> None:
 
 
 @pytest.mark.one_version
+@pytest.mark.only_in_test_all
 def test_what_each_would_have_done(boot: Boot, capsys: pytest.CaptureFixture[str]) -> None:
     """One machine after another."""
     rows, wrong = [], []

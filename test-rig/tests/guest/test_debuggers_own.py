@@ -18,6 +18,7 @@ ROUNDS = 5
 _LONGEST = 2000
 
 
+@pytest.mark.rest_in_test_all
 def test_the_watchdogs_are_touched_before_it_is_armed(target: Target) -> None:
     """The debugger resets RCU's stall timer as it leaves: RCU's own stores hit, and that one does not."""
     gdb = target.attach_gdb()
@@ -40,6 +41,7 @@ def test_the_watchdogs_are_touched_before_it_is_armed(target: Target) -> None:
     target.resume(gdb)
 
 
+@pytest.mark.rest_in_test_all
 def test_tracing_is_switched_off_and_on(target: Target) -> None:
     """KGDB stops the ring buffer while it has the machine, also at an int3; the user's own switch hits."""
     gdb = target.attach_gdb()
@@ -55,6 +57,7 @@ def test_tracing_is_switched_off_and_on(target: Target) -> None:
     assert DEAD not in target.kernel_log()
 
 
+@pytest.mark.rest_in_test_all
 def test_what_every_cpu_uses_beside_another(boot: Boot) -> None:
     """A stop at nearly each instruction, beside a watchpoint that is hit afterwards."""
     target = boot(smp=2)
@@ -96,6 +99,7 @@ def test_its_nmi_handler(boot: Boot) -> None:
         assert len([packet for packet in target.tap.since(mark) if packet.data.startswith(b"T")]) == 1
 
 
+@pytest.mark.rest_in_test_all
 def test_a_step_through_its_nmi_handler(target: Target) -> None:
     """Each step is a #DB within the NMI, behind which nothing is armed up to the end of the handler; another one's then hits."""
     prepare(target)

@@ -43,6 +43,7 @@ def demo(kernel: Kernel, *options: str) -> subprocess.CompletedProcess[str]:
                           stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=300, check=False)
 
 
+@pytest.mark.rest_in_test_all
 def test_it_passes_and_shows_gdb_s_words(kernel: Kernel) -> None:
     done = demo(kernel)
     assert done.returncode == 0, done.stdout + done.stderr
@@ -61,6 +62,7 @@ def test_it_passes_and_shows_gdb_s_words(kernel: Kernel) -> None:
 
 
 @pytest.mark.one_version
+@pytest.mark.only_in_test_all
 def test_it_fails_on_the_stock_kernel_and_says_where(stock_kernel: Kernel) -> None:
     """There gdb never stops: the same session ends in one line, with the step and the logs."""
     done = demo(stock_kernel, "--stock")

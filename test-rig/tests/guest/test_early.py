@@ -148,6 +148,7 @@ def test_each_part_of_the_boot(boot: Boot) -> None:
     target.expect_armed(0)
 
 
+@pytest.mark.rest_in_test_all
 def test_reads(boot: Boot) -> None:
     """rwatch stops at what reads, awatch at what reads or writes, in the order of the oracle."""
     target = boot(kgdboc="early", oracle=True)
@@ -187,6 +188,7 @@ def test_set_while_the_per_cpu_areas_are_made(boot: Boot) -> None:
     target.expect_armed(0)
 
 
+@pytest.mark.rest_in_test_all
 def test_a_module_is_loaded_in_an_initcall(boot: Boot) -> None:
     """A device initcall that nobody misses becomes __request_module(): the slots are as they were, and hit."""
     target = boot(kgdboc="early", smp=2, oracle=True)
@@ -228,6 +230,7 @@ def become(rsp: Rsp, function: int, text: bytes) -> None:
     assert rsp.request(f"G{registers.hex()}") == "OK"
 
 
+@pytest.mark.rest_in_test_all
 def test_breakpoints_and_steps(boot: Boot) -> None:
     """In the text and in a debug register, before and after the interrupt table is set up; a step beside a watchpoint."""
     target = boot(kgdboc="early")
@@ -252,6 +255,7 @@ def test_breakpoints_and_steps(boot: Boot) -> None:
     target.booted()
 
 
+@pytest.mark.rest_in_test_all
 def test_after_the_tty_driver(boot: Boot) -> None:
     """kgdboc=ttyS1 kgdbwait: the first stop is that of the serial driver's probe."""
     target = boot(kgdboc="wait", smp=2)
@@ -265,6 +269,7 @@ def test_after_the_tty_driver(boot: Boot) -> None:
     target.expect_armed(1)
 
 
+@pytest.mark.rest_in_test_all
 def test_with_kaslr_in_gdb(boot: Boot) -> None:
     """gdb's symbols follow the kernel, from the first stop to one in the running machine."""
     target = boot(kgdboc="early", smp=2, kaslr=True)
@@ -279,6 +284,7 @@ def test_with_kaslr_in_gdb(boot: Boot) -> None:
     target.expect_armed(1)
 
 
+@pytest.mark.rest_in_test_all
 def test_with_kaslr(boot: Boot) -> None:
     """Where the kernel is follows from the PC of the first stop."""
     target = boot(kgdboc="early", smp=2, kaslr=True)

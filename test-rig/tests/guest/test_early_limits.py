@@ -5,6 +5,8 @@ from __future__ import annotations
 
 import re
 
+import pytest
+
 from conftest import Boot
 from drive import continued, go_on_to, per_cpu_offset, run_to, set_and_go_on, watch
 
@@ -75,6 +77,7 @@ def test_memory_that_the_exception_entry_gets(boot: Boot) -> None:
         assert found == [f"{address:x}" for address in taken], reason
 
 
+@pytest.mark.rest_in_test_all
 def test_init_memory_is_freed(boot: Boot) -> None:
     """A watchpoint there is dropped with a line; others stay; it cannot be set again, and gdb may remove it.
 
@@ -110,6 +113,7 @@ def test_init_memory_is_freed(boot: Boot) -> None:
     target.console.run("insmod /lib/modules/$(uname -r)/data_breakpoint.ko ksym=panic_timeout", check=True)
 
 
+@pytest.mark.rest_in_test_all
 def test_perf_refuses(boot: Boot) -> None:
     """What perf does not account for stays armed, on all CPUs, and the user hears of it."""
     target = boot(kgdboc="early", smp=2)
@@ -136,6 +140,7 @@ def test_perf_refuses(boot: Boot) -> None:
     target.expect_armed(0)
 
 
+@pytest.mark.rest_in_test_all
 def test_perf_knows_of_them(boot: Boot) -> None:
     """All four set early are perf's no more, on any CPU, until gdb gives one back."""
     target = boot(kgdboc="early", smp=2)

@@ -3,11 +3,14 @@
 
 from __future__ import annotations
 
+import pytest
+
 from conftest import Boot
 from kgdbrig.judging import endurance
 from kgdbrig.machines.qemu import INSTRUCTION_NS
 
 
+@pytest.mark.rest_in_test_all
 def test_kgdbts(boot: Boot) -> None:
     target = boot(smp=endurance.CPUS, kgdboc="none", append=endurance.APPEND, instruction_ns=INSTRUCTION_NS)
     endurance.endure(target, endurance.SHORT)

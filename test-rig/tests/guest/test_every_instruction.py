@@ -35,6 +35,8 @@ class Change:
 #: What comes instead gets the same slot; the first one's slot is the lower one; the first of all, and the last of all.
 REPLACED = Change("replaced", ((HIT,), (OTHER,)))
 FIRST_AND_LAST = Change("first-and-last", ((), (HIT,)))
+#: What a window is tested with.
+CHANGES = (REPLACED, pytest.param(FIRST_AND_LAST, marks=pytest.mark.only_in_test_all))
 
 
 class Turns:
@@ -155,8 +157,9 @@ def test_a_hit_whose_register_goes_to_another(boot: Boot, stride: Stride) -> Non
         assert interrupted[0] and not interrupted[-1]
 
 
+@pytest.mark.rest_in_test_all
 @pytest.mark.i386
-@pytest.mark.parametrize("change", [REPLACED, FIRST_AND_LAST], ids=str)
+@pytest.mark.parametrize("change", CHANGES, ids=str)
 def test_the_way_out_of_a_hit(boot: Boot, stride: Stride, change: Change) -> None:
     """From where CPU 1 has let go of the debugger that it was master of to where it was interrupted by #DB."""
     stays = Watch(512)
@@ -180,8 +183,9 @@ def test_the_way_out_of_a_hit(boot: Boot, stride: Stride, change: Change) -> Non
             turns.expect_right()
 
 
+@pytest.mark.rest_in_test_all
 @pytest.mark.i386
-@pytest.mark.parametrize("change", [REPLACED, FIRST_AND_LAST], ids=str)
+@pytest.mark.parametrize("change", CHANGES, ids=str)
 def test_the_way_out_of_a_round_up(boot: Boot, stride: Stride, change: Change) -> None:
     """From where CPU 1, which was held, does not count as held any more to where the NMI had come; the next comes there."""
     with bench(boot) as it:
@@ -210,8 +214,9 @@ def test_the_way_out_of_a_round_up(boot: Boot, stride: Stride, change: Change) -
             turns.expect_right()
 
 
+@pytest.mark.rest_in_test_all
 @pytest.mark.i386
-@pytest.mark.parametrize("change", [REPLACED, FIRST_AND_LAST], ids=str)
+@pytest.mark.parametrize("change", CHANGES, ids=str)
 def test_a_hit_of_perf_s(boot: Boot, stride: Stride, change: Change) -> None:
     """Perf counts it, once, and KGDB's registers are right after it, though #DB was not KGDB's."""
     with bench(boot) as it:
@@ -235,8 +240,9 @@ def test_a_hit_of_perf_s(boot: Boot, stride: Stride, change: Change) -> None:
                 turns.expect_right()
 
 
+@pytest.mark.rest_in_test_all
 @pytest.mark.i386
-@pytest.mark.parametrize("change", [REPLACED, FIRST_AND_LAST], ids=str)
+@pytest.mark.parametrize("change", CHANGES, ids=str)
 def test_a_debug_exception_of_nobody_s(boot: Boot, stride: Stride, change: Change) -> None:
     """#DB with nothing in DR6, while maybe nothing is armed: what is set in its midst is armed after it."""
     with bench(boot) as it:
@@ -257,8 +263,9 @@ def test_a_debug_exception_of_nobody_s(boot: Boot, stride: Stride, change: Chang
             turns.expect_right()
 
 
+@pytest.mark.rest_in_test_all
 @pytest.mark.i386
-@pytest.mark.parametrize("change", [REPLACED, FIRST_AND_LAST], ids=str)
+@pytest.mark.parametrize("change", CHANGES, ids=str)
 def test_a_debug_exception_from_user_mode(boot: Boot, stride: Stride, change: Change) -> None:
     """A task's own watchpoint: the kernel leaves the registers armed in that #DB."""
     with bench(boot) as it:
@@ -314,8 +321,9 @@ def test_an_nmi_that_is_a_round_up_too(boot: Boot, stride: Stride) -> None:
         it.expect_hits()
 
 
+@pytest.mark.rest_in_test_all
 @pytest.mark.i386
-@pytest.mark.parametrize("change", [REPLACED, FIRST_AND_LAST], ids=str)
+@pytest.mark.parametrize("change", CHANGES, ids=str)
 @pytest.mark.parametrize("function", ["arch_install_hw_breakpoint", "arch_uninstall_hw_breakpoint"])
 def test_perf_changes_a_register(boot: Boot, stride: Stride, function: str, change: Change) -> None:
     """KGDB and perf change registers at the same time: both have what they want, in records and registers."""
@@ -367,6 +375,7 @@ def enter_restore(it: Bench) -> Call:
     return it.stepper.enter(CPU, it.symbol("hw_breakpoint_restore"))
 
 
+@pytest.mark.rest_in_test_all
 @pytest.mark.i386
 def test_the_registers_are_put_back(boot: Boot, stride: Stride) -> None:
     """By whoever had them disabled: after text was poked, or after the turn of a KVM guest."""

@@ -39,7 +39,8 @@ def held_registers(it: Bench) -> dict[str, int]:
 
 
 @pytest.mark.rest_in_test_all
-@pytest.mark.parametrize("hypervisor", [False, True], ids=["processor", "hypervisor"])
+@pytest.mark.parametrize("hypervisor", [pytest.param(False, id="processor"),
+                                        pytest.param(True, id="hypervisor", marks=pytest.mark.only_in_test_all)])
 @pytest.mark.parametrize("owner", OWNERS)
 @pytest.mark.parametrize("table", [(OTHER,), (HIT, OTHER), ()], ids=["another", "more", "none"])
 def test_they_stay(boot: Boot, owner: str, table: tuple[Watch, ...], hypervisor: bool) -> None:

@@ -60,8 +60,10 @@ def by_kdb(target: Target, command: str) -> None:
     target.back()
 
 
+@pytest.mark.rest_in_test_all
 @pytest.mark.parametrize("command", list(LAST))
-@pytest.mark.parametrize("armed", [by_gdb, by_a_gdb_that_died, by_kdb])
+@pytest.mark.parametrize("armed", [by_gdb, pytest.param(by_a_gdb_that_died, marks=pytest.mark.only_in_test_all),
+                                   pytest.param(by_kdb, marks=pytest.mark.only_in_test_all)])
 def test_it_goes(boot: Boot, armed: Callable[[Target, str], None], command: str) -> None:
     """Nobody is asked what to do at a watched store on the way, or at a breakpoint."""
     target = boot(smp=CPUS)
@@ -79,6 +81,7 @@ def test_nothing_is_armed_then(boot: Boot) -> None:
     target.expect_armed(0)
 
 
+@pytest.mark.rest_in_test_all
 def test_nothing_of_the_other_debugger_is_armed_then(boot: Boot) -> None:
     """What kdb has set, while gdb's stub has the line."""
     target = boot(smp=CPUS)
@@ -95,6 +98,7 @@ def test_nothing_of_the_other_debugger_is_armed_then(boot: Boot) -> None:
     target.expect_armed(0)
 
 
+@pytest.mark.rest_in_test_all
 def test_a_debugger_that_was_never_there_does_nothing(boot: Boot) -> None:
     target = boot(smp=CPUS)
     mark = target.tap.mark()
@@ -102,6 +106,7 @@ def test_a_debugger_that_was_never_there_does_nothing(boot: Boot) -> None:
     assert not target.tap.since(mark)
 
 
+@pytest.mark.rest_in_test_all
 def test_asked_to_do_nothing_it_does_nothing(boot: Boot) -> None:
     """kgdbreboot=-1: gdb is there until the end."""
     target = boot(smp=CPUS)
@@ -117,6 +122,7 @@ def test_asked_to_do_nothing_it_does_nothing(boot: Boot) -> None:
     target.expect_armed(1)
 
 
+@pytest.mark.rest_in_test_all
 def test_asked_to_enter_it_enters(boot: Boot) -> None:
     """kgdbreboot=1: gdb has the machine before it goes down, and its breakpoint later on."""
     target = boot(smp=CPUS)
@@ -134,6 +140,7 @@ def test_asked_to_enter_it_enters(boot: Boot) -> None:
     target.console.expect(LAST["halt"], 60)
 
 
+@pytest.mark.rest_in_test_all
 def test_a_panic_that_waits_for_nobody(boot: Boot) -> None:
     """What it writes itself is watched: the log says that nobody is told, and the machine restarts."""
     target = boot(smp=CPUS)
@@ -175,6 +182,7 @@ def test_a_panic_while_another_cpu_still_hits(boot: Boot) -> None:
         assert said.count(DROPS_HITS) == 1, said
 
 
+@pytest.mark.rest_in_test_all
 def test_a_breakpoint_on_the_way_of_a_panic(boot: Boot) -> None:
     """It stops the machine, though no watchpoint does by then; the machine restarts when it is let go."""
     target = boot(smp=CPUS)

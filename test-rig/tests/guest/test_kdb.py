@@ -5,6 +5,8 @@ from __future__ import annotations
 
 import re
 
+import pytest
+
 from drive import prepare
 from kgdbrig.clients.kdb import Kdb
 from kgdbrig.clients.target import Target
@@ -86,6 +88,7 @@ def test_its_commands(target: Target) -> None:
     target.expect_armed(0)
 
 
+@pytest.mark.rest_in_test_all
 def test_a_data_hit_is_named(target: Target) -> None:
     """kdb says which of its breakpoints was hit, and where: a watchpoint stops at no instruction of its own."""
     prepare(target)
@@ -164,6 +167,7 @@ def test_from_gdb_into_kdb_and_back(target: Target) -> None:
     target.expect_armed(0)
 
 
+@pytest.mark.rest_in_test_all
 def test_the_same_in_both(target: Target) -> None:
     """One slot serves gdb's and kdb's watchpoint on the same bytes; either goes without the other."""
     prepare(target)
@@ -192,6 +196,7 @@ def test_the_same_in_both(target: Target) -> None:
     target.expect_armed(1)
 
 
+@pytest.mark.rest_in_test_all
 def test_gdb_that_connects_leaves_kdb_s_alone(target: Target) -> None:
     """A new gdb clears the table of what another gdb left behind; kdb's breakpoints work on afterwards."""
     prepare(target)

@@ -45,6 +45,7 @@ def test_set_through_gdb(target: Target) -> None:
     target.expect_armed(1)
 
 
+@pytest.mark.rest_in_test_all
 def test_refused_through_gdb(target: Target) -> None:
     """monitor bph says what is not possible and why, and nothing is left of it."""
     gdb = attach(target)
@@ -54,6 +55,7 @@ def test_refused_through_gdb(target: Target) -> None:
     target.expect_armed(0)
 
 
+@pytest.mark.rest_in_test_all
 @pytest.mark.parametrize("command", ["bc *", "bc 0", "bd *", "bd 0"])
 def test_cleared_through_gdb(target: Target, command: str) -> None:
     """What kdb had armed is disarmed, and gdb can have the slot."""
@@ -78,6 +80,7 @@ def test_cleared_through_gdb(target: Target, command: str) -> None:
     target.expect_armed(4)
 
 
+@pytest.mark.rest_in_test_all
 def test_enabled_through_gdb(target: Target) -> None:
     """monitor be arms again what bd has disarmed; where there is no slot, it says so and leaves it disabled."""
     gdb = attach(target, f"bph {symbol_of(PLACE)} dataw 4", "bd 0")
@@ -116,6 +119,7 @@ def test_a_hit_of_kdb_s_stops_in_gdb(target: Target, kind: str, op: str, name: s
     go_on(target, gdb)
 
 
+@pytest.mark.rest_in_test_all
 def test_an_instruction_of_kdb_s_stops_in_gdb(target: Target) -> None:
     gdb = attach(target, "bph trigger_write_4 inst")
     target.resume(gdb)
@@ -126,6 +130,7 @@ def test_an_instruction_of_kdb_s_stops_in_gdb(target: Target) -> None:
     go_on(target, gdb)
 
 
+@pytest.mark.rest_in_test_all
 def test_both_on_the_same_bytes(target: Target) -> None:
     """What gdb has a watchpoint for is gdb's.  A read, which only kdb's is for, is not."""
     gdb = attach(target, f"bph {symbol_of(PLACE)} datar 4")
@@ -140,6 +145,7 @@ def test_both_on_the_same_bytes(target: Target) -> None:
     go_on(target, gdb)
 
 
+@pytest.mark.rest_in_test_all
 def test_a_hit_after_gdb_has_detached(target: Target) -> None:
     """kdb's watchpoint stays, and makes kdb enter: nobody waits in silence for a gdb that left."""
     gdb = attach(target, f"bph {symbol_of(PLACE)} dataw 4")
@@ -158,6 +164,7 @@ def test_a_hit_after_gdb_has_detached(target: Target) -> None:
     target.expect_armed(1)
 
 
+@pytest.mark.rest_in_test_all
 def test_a_hit_after_gdb_was_killed(target: Target) -> None:
     """The stub waits with its text and its reply until a gdb is there again, which then has the line."""
     gdb = attach(target, f"bph {symbol_of(PLACE)} dataw 4")
@@ -171,6 +178,7 @@ def test_a_hit_after_gdb_was_killed(target: Target) -> None:
     target.expect_armed(1)
 
 
+@pytest.mark.rest_in_test_all
 def test_an_own_stop_after_gdb_has_detached(target: Target) -> None:
     """What is not kdb's waits for gdb, as ever; and that is there again when it connects."""
     gdb = attach(target, f"bph {symbol_of(PLACE)} dataw 4")
@@ -186,6 +194,7 @@ def test_an_own_stop_after_gdb_has_detached(target: Target) -> None:
     go_on(target, gdb)
 
 
+@pytest.mark.rest_in_test_all
 def test_a_software_breakpoint_of_kdb_s_is_not_armed(target: Target) -> None:
     """gdb would have to know it in order to continue behind it: kdb says that it is not there."""
     gdb = attach(target)

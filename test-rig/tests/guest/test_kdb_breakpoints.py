@@ -22,6 +22,7 @@ def attach(target: Target) -> Kdb:
     return target.attach_kdb()
 
 
+@pytest.mark.rest_in_test_all
 @pytest.mark.parametrize("kind", ["dataw 4", "datar 4", "dataw", "inst"])
 def test_setting_one_writes_nothing(boot: Boot, kind: str) -> None:
     """A device or another CPU may be looking: the data is not stored to in order to see whether it can be."""
@@ -36,6 +37,7 @@ def test_setting_one_writes_nothing(boot: Boot, kind: str) -> None:
     assert [access for access in witness.drain() if access.store] == []
 
 
+@pytest.mark.rest_in_test_all
 def test_memory_that_is_not_there(target: Target) -> None:
     """An address that nothing is mapped at is refused, and is not in the list."""
     kdb = attach(target)
@@ -44,6 +46,7 @@ def test_memory_that_is_not_there(target: Target) -> None:
     assert kdb.command("bl").strip() == ""
 
 
+@pytest.mark.rest_in_test_all
 def test_a_refusal_is_said_at_once(target: Target) -> None:
     """With its reason, and nothing is left of it; what was there stays."""
     kdb = attach(target)
@@ -63,6 +66,7 @@ def test_a_refusal_is_said_at_once(target: Target) -> None:
     target.trigger.run("write", size=4, offset=192, value=1)
 
 
+@pytest.mark.rest_in_test_all
 @pytest.mark.parametrize("command", ["bph idt_table dataw 4", f"bph {SYMBOL} dataw 0"])
 def test_other_refusals(target: Target, command: str) -> None:
     kdb = attach(target)
@@ -89,6 +93,7 @@ def test_the_list(target: Target) -> None:
     target.expect_armed(2)
 
 
+@pytest.mark.rest_in_test_all
 @pytest.mark.parametrize("place, kind, length", [("panic_timeout", "dataw", 4), ("linux_banner", "datar", 8),
                                                  (SYMBOL, "dataw", 1), ("trigger_write_1", "inst", 1)])
 def test_without_a_length(target: Target, place: str, kind: str, length: int) -> None:
@@ -102,6 +107,7 @@ def test_without_a_length(target: Target, place: str, kind: str, length: int) ->
     target.expect_armed(1)
 
 
+@pytest.mark.rest_in_test_all
 def test_memory_that_is_given_back(target: Target) -> None:
     """A watchpoint goes with the module that it was in: kdb says so, and does not put it back."""
     kdb = attach(target)
@@ -120,6 +126,7 @@ def test_memory_that_is_given_back(target: Target) -> None:
     assert "not removed" not in target.kernel_log("KGDB: ")
 
 
+@pytest.mark.rest_in_test_all
 def test_a_switch_to_another_cpu_is_no_step(boot: Boot) -> None:
     """Neither to a CPU that waits with a hit of its own, nor back to the one that hit first."""
     target = boot(smp=2, parallel=True)

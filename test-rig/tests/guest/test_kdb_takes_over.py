@@ -35,6 +35,7 @@ def lives(target: Target) -> None:
         assert target.kernel_log(complaint) == "", complaint
 
 
+@pytest.mark.rest_in_test_all
 def test_it_is_gone_when_kdb_goes_on(target: Target) -> None:
     prepare(target)
     place = target.symbol("trigger_write_4")
@@ -63,6 +64,7 @@ def test_a_stop_there_is_no_oops(target: Target, put_back: bool) -> None:
     lives(target)
 
 
+@pytest.mark.rest_in_test_all
 def test_a_step_from_there(target: Target) -> None:
     """kdb's own commands work at such a stop."""
     kdb, _place = stopped_at(target)
@@ -75,6 +77,7 @@ def test_a_step_from_there(target: Target) -> None:
     lives(target)
 
 
+@pytest.mark.rest_in_test_all
 def test_kdb_s_own_breakpoint_there(target: Target) -> None:
     """Both have one on the same instruction: it is passed once, and stays kdb's."""
     kdb, _ = stopped_at(target)
@@ -92,6 +95,7 @@ def test_kdb_s_own_breakpoint_there(target: Target) -> None:
     lives(target)
 
 
+@pytest.mark.rest_in_test_all
 def test_gdb_s_watchpoint_stays(target: Target) -> None:
     """Only what is in the text goes: gdb's watchpoint is armed while kdb has the line."""
     kdb, _ = stopped_at(target)

@@ -64,7 +64,7 @@ def by_kdb(target: Target, variable: str) -> None:
 ARMED: dict[Callable[[Target, str], None], int] = {by_nobody: 0, by_gdb: 1, by_a_gdb_that_died: 1, by_kdb: 1}
 
 
-@pytest.fixture(params=list(ARMED))
+@pytest.fixture(params=[pytest.param(arm, marks=[] if arm is by_gdb else [pytest.mark.only_in_test_all]) for arm in ARMED])
 def arm(request: pytest.FixtureRequest) -> Callable[[Target, str], None]:
     found: Callable[[Target, str], None] = request.param
     return found
@@ -97,6 +97,7 @@ def stops_at_its_start(target: Target) -> Iterator[Rsp]:
         assert qemu.request("D") == "OK"
 
 
+@pytest.mark.rest_in_test_all
 def test_the_next_kernel_starts_with_nothing_armed(boot: Boot, arm: Callable[[Target, str], None], way: str) -> None:
     """A watched store on the way stops for nobody, and DR7 is 0 then, but for the bit that is always set.
 
@@ -141,6 +142,7 @@ def vmcore(target: Target, length: int, offset: int = 0) -> bytes:
     return bytes.fromhex("".join(text.split()))[first:first + length]
 
 
+@pytest.mark.rest_in_test_all
 @CRASHES
 def test_a_crash_is_dumped_as_ever(boot: Boot, arm: Callable[[Target, str], None]) -> None:
     """The notes of all CPUs, and the kernel's memory: among it what was stored where a watchpoint was, and what the log says."""

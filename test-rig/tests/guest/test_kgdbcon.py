@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import contextlib
 
+import pytest
+
 from conftest import Boot
 from drive import back_over_int3, prepare, settle
 from kgdbrig.clients.console import BREAK_IN
@@ -94,6 +96,7 @@ def said(rsp: Rsp) -> list[str]:
     return [text.partition("rig: ")[2] for text in "".join(rsp.output).splitlines() if "rig: " in text]
 
 
+@pytest.mark.rest_in_test_all
 def test_a_stop_while_a_message_waits_for_its_acknowledgment(boot: Boot) -> None:
     """The stop reply takes the message's acknowledgment; the CPU that said it goes on all the same."""
     target, rsp = shared(boot)
@@ -146,6 +149,7 @@ def test_a_stop_in_the_middle_of_a_message(boot: Boot) -> None:
     assert set(noise) <= set(b"$"), noise
 
 
+@pytest.mark.rest_in_test_all
 def test_messages_all_the_time(boot: Boot) -> None:
     """One CPU says something and the other one stops, over and over: nothing hangs, messages are whole and in order."""
     target, rsp = shared(boot)

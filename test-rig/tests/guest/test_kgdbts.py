@@ -20,6 +20,7 @@ def test_the_suite_passes(boot: Boot) -> None:
 
 
 @pytest.mark.one_version
+@pytest.mark.only_in_test_all
 @pytest.mark.complains("kgdbts: ERROR", "cut here", r"WARNING: .*kgdbts\.c", "Call Trace")
 def test_the_suite_fails_on_the_stock_kernel(boot: Boot, stock_kernel: Kernel) -> None:
     """All three hardware tests fail there, so the comparison above is one."""

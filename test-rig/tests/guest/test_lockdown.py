@@ -61,6 +61,7 @@ def answers(target: Target, mark: int) -> list[bytes]:
             if packet.direction == FROM_KGDB and packet.kind is Kind.PACKET and packet.valid and packet.data not in sent]
 
 
+@pytest.mark.rest_in_test_all
 def test_neither_gdb_nor_kdb_sets_anything(locked: Target, level: str) -> None:
     """No packet gets anywhere; kdb denies breakpoints and watchpoints, and what it reads is as the level has it."""
     where = address(locked)
@@ -108,6 +109,7 @@ def test_what_gdb_has_set_goes_at_the_next_hit(target: Target, level: str) -> No
     assert target.kernel_log(DROPPED).count(DROPPED) == 1
 
 
+@pytest.mark.rest_in_test_all
 def test_what_gdb_has_set_goes_at_another_stop(target: Target, level: str) -> None:
     """What kdb has set stays: it is kdb that is served now."""
     kdb = target.attach_kdb()

@@ -9,6 +9,8 @@ then: the trigger's file `hold`, whose handler is an ordinary one.
 
 from __future__ import annotations
 
+import pytest
+
 from conftest import Boot, Stride
 from drive import BREAKPOINTS_ON
 from kgdbrig.clients.hwbp import PerfEvent
@@ -90,6 +92,7 @@ def test_in_a_debug_exception(boot: Boot, stride: Stride) -> None:
             it.expect_hits()
 
 
+@pytest.mark.rest_in_test_all
 def test_in_a_machine_check(boot: Boot) -> None:
     """Of a program, which it kills."""
     # The CPUs do not wait for each other.
@@ -112,6 +115,7 @@ def test_in_a_machine_check(boot: Boot) -> None:
         it.expect_hits()
 
 
+@pytest.mark.rest_in_test_all
 def test_in_a_change(boot: Boot, stride: Stride) -> None:
     """A CPU that the debugger does not hold applies what is settled: the handler hits before and behind, not in its midst."""
     with bench(boot, HIT) as it:

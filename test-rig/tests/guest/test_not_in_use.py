@@ -60,6 +60,7 @@ def test_the_branch_is_on_with_a_driver_only(boot: Boot, kernel: Kernel) -> None
         assert witness.visits(asks) == asked, f"#DB after {command}"
 
 
+@pytest.mark.rest_in_test_all
 def test_a_driver_comes_and_goes_while_handlers_run(boot: Boot) -> None:
     """NMIs on both CPUs all the time, and perf's #DB on one; each hit is counted, and in the end no handler is."""
     # By turns: with a thread for each CPU, QEMU executes an int3 of text_poke() that has gone, and nobody is there for it.
@@ -96,6 +97,7 @@ def test_a_driver_comes_and_goes_while_handlers_run(boot: Boot) -> None:
         target.trigger.finish()
 
 
+@pytest.mark.rest_in_test_all
 def test_by_sysfs(boot: Boot) -> None:
     """kgdboc set in a running machine."""
     target = boot(kgdboc="none", smp=2)
@@ -110,14 +112,15 @@ def test_by_sysfs(boot: Boot) -> None:
 
 
 @pytest.mark.one_version
-def test_nothing_is_done_without_parameters(boot: Boot, kernel: Kernel, stock_kernel: Kernel) -> None:
-    """The patched kernel writes the debug registers, and takes #DB and int3, as often as the stock one."""
+@pytest.mark.parametrize("without", ["fixes_kernel", pytest.param("stock_kernel", marks=pytest.mark.only_in_test_all)])
+def test_nothing_is_done_without_parameters(boot: Boot, kernel: Kernel, request: pytest.FixtureRequest, without: str) -> None:
+    """The patched kernel writes the debug registers, and takes #DB and int3, as often as one without watchpoints."""
     counts = []
-    for booted in (kernel, stock_kernel):
+    for booted in (kernel, request.getfixturevalue(without)):
         entries = [booted.symbol(name) for name in ("asm_exc_debug", "asm_exc_int3")]
         witness = boot(kernel=booted, kgdboc="none", oracle=True, visits=entries).oracle()
         counts.append((witness.debug_register_writes(), *map(witness.visits, entries)))
-    ours, stock = counts
-    assert ours == stock
-    writes, debug, int3 = stock
+    ours, theirs = counts
+    assert ours == theirs
+    writes, debug, int3 = theirs
     assert writes > 0 and debug == 0 and int3 > 0

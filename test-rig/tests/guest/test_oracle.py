@@ -12,6 +12,8 @@ import json
 from dataclasses import dataclass
 from pathlib import Path
 
+import pytest
+
 from conftest import Boot
 from drive import prepare, watched
 from kgdbrig.clients import trigger
@@ -68,6 +70,7 @@ def overlaps(offset: int, size: int, place: tuple[int, int]) -> bool:
     return offset < place[0] + place[1] and place[0] < offset + size
 
 
+@pytest.mark.rest_in_test_all
 def test_stops_equal_the_oracle_s_log(boot: Boot, tmp_path: Path) -> None:
     target = boot(oracle=True)
     prepare(target)

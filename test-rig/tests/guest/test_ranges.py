@@ -85,6 +85,7 @@ def expect_hits(target: Target, rsp: Rsp, hit: range, around: range, value: int)
 
 
 @pytest.mark.i386
+@pytest.mark.rest_in_test_all
 def test_each_byte_and_no_other(target: Target) -> None:
     """Each region that fits in four slots: every byte of it is reported, with the slot it is in; its neighbours are not."""
     prepare(target)

@@ -43,6 +43,7 @@ def test_gdb_breaks_in_the_debuggers_way(boot: Boot) -> None:
     assert target.kernel_log(REMOVED).count(REMOVED) == CPUS + 1
 
 
+@pytest.mark.rest_in_test_all
 def test_it_is_gone_then(boot: Boot) -> None:
     """A client that does not set it again meets it once; what was armed hits before and after."""
     target = boot(smp=CPUS)

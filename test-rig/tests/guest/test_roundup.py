@@ -87,6 +87,7 @@ def test_what_is_set_meanwhile_is_armed_once_it_is_let_go(isolated: Target) -> N
         go_on_wire(target, rsp)
 
 
+@pytest.mark.rest_in_test_all
 def test_what_is_removed_meanwhile_is_disarmed_once_it_is_let_go(isolated: Target) -> None:
     """Its register is armed for as long as it is held; no hit of it is reported, nor blamed on what came instead."""
     target = isolated
@@ -105,6 +106,7 @@ def test_what_is_removed_meanwhile_is_disarmed_once_it_is_let_go(isolated: Targe
         go_on_wire(target, rsp)
 
 
+@pytest.mark.rest_in_test_all
 def test_perf_gets_what_is_removed_meanwhile_once_it_is_let_go(isolated: Target) -> None:
     """Not before: its register has the old watchpoint still.  And then without another stop."""
     target = isolated

@@ -7,12 +7,16 @@ import os
 import re
 import signal
 
+import pytest
+
 from conftest import Boot
 from drive import prepare, watched
 from kgdbrig.clients.console import BREAK_IN
 from kgdbrig.clients.gdb import Gdb
 from kgdbrig.clients.target import Target
 from kgdbrig.line.tap import FROM_GDB, FROM_KGDB
+
+pytestmark = pytest.mark.rest_in_test_all
 
 #: What packets and acknowledgments are made of, though none that is valid.
 MESSAGE = "+ - \\$T05#00 all that a packet is made of"

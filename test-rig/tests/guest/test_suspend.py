@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 from conftest import Boot
 from drive import go_on_wire, prepare, set_and_go_on, stop_on_wire
 from kgdbrig.clients.hwbp import PerfEvent
@@ -24,6 +26,7 @@ def armed(target: Target) -> list[dict[str, int]]:
             for registers in target.machine.debug_registers()]
 
 
+@pytest.mark.rest_in_test_all
 def test_perf_counts_what_resume_does(target: Target) -> None:
     """Before the tasks go on: where these are thawed a static key is switched, and that happens to restore all.
 
@@ -50,6 +53,7 @@ def test_perf_counts_after_resume(target: Target) -> None:
         assert armed(target) == before
 
 
+@pytest.mark.rest_in_test_all
 def test_a_watchpoint_hits_after_resume(target: Target) -> None:
     prepare(target)
     address = target.trigger.address(0)
