@@ -30,9 +30,9 @@ SOURCE_PACKAGES = $(if $(OWN_SOURCE),,$(filter linux-source-6.%,$(addprefix linu
 # The targets that take a tree of the user's need no package for it.
 demo gdb kernel: OWN_SOURCE = $(KERNEL_SRC)
 
-# What is about several CPUs, sharing, letting go, and at random: also on a kernel that checks itself. pytest
+# What is about several CPUs, sharing, letting go, early boot, and at random: also on a kernel that checks itself. pytest
 # says 5 where K leaves none of them.
-ON_MORE_KERNELS = $(patsubst %,test-rig/tests/guest/test_%.py,soak smp letting_go sharing)
+ON_MORE_KERNELS = $(patsubst %,test-rig/tests/guest/test_%.py,soak smp letting_go sharing early early_limits)
 
 .DEFAULT_GOAL := help
 .PHONY: help deps demo compare gdb console kernel test test-all test-host test-debug test-clients test-fixes soak endurance fuzz series check clean clean-cache

@@ -20,6 +20,7 @@
 static struct range {
 	uint64_t addr;
 	uint64_t len;
+	bool stores;	/* and no loads */
 } ranges[MAX_RANGES];
 static unsigned int nr_ranges;
 /* Accesses of interest start at [bound_low, bound_low + bound_span). */
@@ -41,6 +42,8 @@ static bool overlaps(const struct access *access)
 	for (i = 0; i < n; i++) {
 		uint64_t addr = load(&ranges[i].addr);
 
+		if (!access->is_store && load(&ranges[i].stores))
+			continue;
 		if (access->vaddr - addr < load(&ranges[i].len) ||
 		    addr - access->vaddr < access->size)
 			return true;
@@ -186,7 +189,7 @@ static void update_bounds(void)
 			 __ATOMIC_SEQ_CST);
 }
 
-const char *watch_range(uint64_t addr, uint64_t len)
+const char *watch_range(uint64_t addr, uint64_t len, bool stores)
 {
 	const char *reason = NULL;
 
@@ -198,6 +201,7 @@ const char *watch_range(uint64_t addr, uint64_t len)
 	} else {
 		store(&ranges[nr_ranges].addr, addr);
 		store(&ranges[nr_ranges].len, len);
+		store(&ranges[nr_ranges].stores, stores);
 		__atomic_store_n(&nr_ranges, nr_ranges + 1, __ATOMIC_SEQ_CST);
 		update_bounds();
 	}

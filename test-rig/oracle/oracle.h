@@ -89,8 +89,8 @@ static inline uint64_t packed_size(void *packed)
  * accesses.c: which accesses are logged, and the log
  */
 
-/* Log what overlaps a range as well; NULL, or why not. */
-const char *watch_range(uint64_t addr, uint64_t len);
+/* Log what overlaps a range as well, or just the stores; NULL, or why not. */
+const char *watch_range(uint64_t addr, uint64_t len, bool stores);
 void clear_ranges(void);
 
 /* The log, which is empty afterwards; the caller frees it. */

@@ -4,6 +4,7 @@
  * threads of its own.  Every command is answered with "ok ..." or "error REASON":
  *
  *	watch HEXADDR LEN   log accesses to LEN bytes (decimal) at HEXADDR -> "ok"
+ *	stores HEXADDR LEN  the same of stores only                        -> "ok"
  *	clear               watch nothing; the log stays                   -> "ok"
  *	drain               the log so far, which is empty afterwards      -> "ok ENTRIES LOST",
  *	                    ENTRIES lines of access and the line "end".  LOST is how many
@@ -39,7 +40,7 @@
 
 static char control[sizeof(((struct sockaddr_un *)NULL)->sun_path)];
 
-static void command_watch(FILE *client, const char *arguments)
+static void command_watch(FILE *client, const char *arguments, bool stores)
 {
 	const char *reason;
 	uint64_t addr, len;
@@ -47,10 +48,10 @@ static void command_watch(FILE *client, const char *arguments)
 
 	if (sscanf(arguments, "%" SCNx64 " %" SCNu64 " %n", &addr, &len, &end) != 2 ||
 	    end < 0 || arguments[end]) {
-		fprintf(client, "error usage: watch HEXADDR LEN\n");
+		fprintf(client, "error usage: watch|stores HEXADDR LEN\n");
 		return;
 	}
-	reason = watch_range(addr, len);
+	reason = watch_range(addr, len, stores);
 	if (reason)
 		fprintf(client, "error %s\n", reason);
 	else
@@ -109,7 +110,9 @@ static void *serve_client(void *argument)
 	while (in && out && getline(&line, &size, in) > 0) {
 		line[strcspn(line, "\r\n")] = '\0';
 		if (!strncmp(line, "watch ", 6))
-			command_watch(out, line + 6);
+			command_watch(out, line + 6, false);
+		else if (!strncmp(line, "stores ", 7))
+			command_watch(out, line + 7, true);
 		else if (!strcmp(line, "clear"))
 			command_clear(out);
 		else if (!strcmp(line, "drain"))

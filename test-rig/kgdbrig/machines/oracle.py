@@ -92,6 +92,10 @@ class Oracle:
         """Log accesses to `length` bytes at a virtual address from now on, besides what is watched already."""
         self._ask(f"watch {addr:x} {length}")
 
+    def watch_stores(self, addr: int, length: int) -> None:
+        """As watch(), of stores only: a kernel that checks itself may load a variable a million times while it boots."""
+        self._ask(f"stores {addr:x} {length}")
+
     def clear(self) -> None:
         """Watch nothing; what is in the log stays there."""
         self._ask("clear")

@@ -100,3 +100,18 @@ def test_stops_equal_the_oracle_s_log(boot: Boot, tmp_path: Path) -> None:
     assert len(due) > ACCESSES // 10
     assert stops == due
 
+
+
+def test_stores_only(boot: Boot) -> None:
+    """Where just stores are asked for, no load is in the log; beside it everything is."""
+    target = boot(oracle=True)
+    prepare(target)
+    base = target.trigger.address()
+    witness = target.oracle()
+    witness.watch_stores(base + WATCH[0], WATCH[1])
+    witness.watch(base + AWATCH[0], AWATCH[1])
+    target.trigger.run_lines(trigger.random_line(SEED, ACCESSES, SPAN))
+    asked = [(access.offset, access.size, access.op == "write") for access in trigger.predict(SEED, ACCESSES, SPAN)
+             if overlaps(access.offset, access.size, AWATCH) or
+             access.op == "write" and overlaps(access.offset, access.size, WATCH)]
+    assert [(access.addr - base, access.size, access.store) for access in witness.drain()] == asked
