@@ -329,11 +329,13 @@ def boot(request: pytest.FixtureRequest, kernel: Kernel, states: Path, debugger:
     """
     targets = request.node.stash.setdefault(_booted, [])
     with contextlib.ExitStack() as stack:
-        def start(*, kernel: Kernel = kernel, **arguments: Any) -> Target:
+        usual = kernel
+
+        def start(*, kernel: Kernel | None = None, **arguments: Any) -> Target:
             if request.config.option.config == "debug":
                 arguments.setdefault("memory_mb", endurance.MEMORY_MB)
-            if arguments.get("machine") == _BOCHS:
-                kernel = request.getfixturevalue("bochs_kernel")
+            if kernel is None:
+                kernel = request.getfixturevalue("bochs_kernel") if arguments.get("machine") == _BOCHS else usual
             target = _machine(kernel, states, debugger, **arguments)
             targets.append(target)
             return stack.enter_context(target)

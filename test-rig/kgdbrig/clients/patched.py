@@ -9,9 +9,9 @@ from typing import Literal
 from kgdbrig.clients.console import Console
 from kgdbrig.errors import RigError
 
-Line = Literal["key=0", "key=1", "call=0", "call=1", "run", "int3", "mmio"]
+Line = Literal["key=0", "key=1", "call=0", "call=1", "run", "int3", "icebp", "mmio"]
 Place = Literal["key", "call", "int3"]
-Count = Literal["off", "on", "first", "second", "behind"]
+Count = Literal["off", "on", "first", "second", "behind", "passed"]
 
 FILE = "/sys/kernel/debug/kgdb_trigger/patched"
 

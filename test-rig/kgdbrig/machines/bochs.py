@@ -115,7 +115,7 @@ class Bochs(AnyMachine):
     def start(self, before_first_instruction: Callable[[AnyMachine], None] | None = None) -> None:
         if self._process is not None:
             raise MachineError("this machine was started already")
-        root = initramfs.build(self.kernel)
+        root = initramfs.build(self.kernel, selftests=self.described.selftests)
         self._new_directory()
         try:
             self._bridges = [Bridge(self.console, self.console_log), Bridge(self.kgdb)]

@@ -40,6 +40,8 @@ class Description:
     CPU execute as many in a second as one alone does.  The longer, the fewer
     are executed while CPUs wait for a time to pass.
 
+    With `selftests` the guest has the kernel's own tests of breakpoints.
+
     With `oracle` the oracle's plugin watches the guest.  With `next_kernel` the
     guest can start another kernel; see initramfs.build().  With `disk_mb` it
     has an empty disk of that size, /dev/vda where the kernel has the driver,
@@ -68,6 +70,7 @@ class Description:
     cpu: str | None = None
     state: Path | None = None
     next_kernel: bool = False
+    selftests: bool = False
     disk_mb: int = 0
 
     def __post_init__(self) -> None:

@@ -82,16 +82,18 @@ class Archive:
 NEXT_KERNEL, NEXT_INITRAMFS = "/boot/kernel", "/boot/initramfs"
 
 
-def build(kernel: Kernel, progress: TextIO | None = sys.stderr, *, next_kernel: bool = False) -> Path:
+def build(kernel: Kernel, progress: TextIO | None = sys.stderr, *, next_kernel: bool = False,
+          selftests: bool = False) -> Path:
     """The initramfs for a kernel, from the cache when nothing in it changed.
 
-    With `next_kernel` the same kernel lies in it, and its initramfs.
+    With `next_kernel` the same kernel lies in it, and its initramfs; with
+    `selftests` the kernel's own tests of breakpoints.
     """
     if not _BUSYBOX.is_file():
         raise MissingDependency(f"busybox-static ({_BUSYBOX})")
     debian = arches.find(kernel.arch).debian
     busybox = _foreign_busybox(debian, progress) if debian else _BUSYBOX
-    programs = userland.build(kernel.arch)
+    programs = userland.build(kernel.arch) | (userland.selftests(kernel) if selftests else {})
     status = busybox.stat()
     key = hashlib.sha256(f"{kernel.key} {busybox} {status.st_size} {status.st_mtime_ns}\n".encode())
     key.update(b"next" * next_kernel + Path(__file__).read_bytes())

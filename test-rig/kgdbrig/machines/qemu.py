@@ -76,7 +76,7 @@ class Machine(AnyMachine):
     def start(self, before_first_instruction: Callable[[AnyMachine], None] | None = None) -> None:
         if self._process is not None:
             raise MachineError("this machine was started already")
-        root = initramfs.build(self.kernel, next_kernel=self.described.next_kernel)
+        root = initramfs.build(self.kernel, next_kernel=self.described.next_kernel, selftests=self.described.selftests)
         plugin = None
         if self.described.oracle:
             from kgdbrig.machines.oracle import build_plugin  # the one part not every boot needs

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""In Bochs: by type, by address, by size, and regions of one to four slots.  The tests are those for QEMU."""
+"""In Bochs: by type, by address, by size, by register, and regions of one to four slots.  The tests are those for QEMU."""
 
 from __future__ import annotations
 
@@ -17,6 +17,7 @@ from test_attribution import (
     test_two_types_on_one_address_by_slot,
 )
 from test_contexts import test_the_backtrace_shows_the_context
+from test_each_register import test_an_instruction_in_each_register, test_each_length_in_each_register
 from test_ranges import test_overlapping_in_gdb, test_overlapping_watchpoints, test_what_gdb_asks_for, walk
 from test_rwatch import (
     test_gdb_with_watch_and_rwatch_of_one_variable,

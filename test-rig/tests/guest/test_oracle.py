@@ -113,5 +113,5 @@ def test_stores_only(boot: Boot) -> None:
     target.trigger.run_lines(trigger.random_line(SEED, ACCESSES, SPAN))
     asked = [(access.offset, access.size, access.op == "write") for access in trigger.predict(SEED, ACCESSES, SPAN)
              if overlaps(access.offset, access.size, AWATCH) or
-             access.op == "write" and overlaps(access.offset, access.size, WATCH)]
+             (access.op == "write" and overlaps(access.offset, access.size, WATCH))]
     assert [(access.addr - base, access.size, access.store) for access in witness.drain()] == asked

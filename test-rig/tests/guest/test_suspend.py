@@ -6,9 +6,10 @@ from __future__ import annotations
 import pytest
 
 from conftest import Boot
-from drive import go_on_wire, prepare, set_and_go_on, stop_on_wire
+from drive import back_over_int3, go_on_wire, prepare, set_and_go_on, stop_on_wire
 from kgdbrig.clients.hwbp import PerfEvent
 from kgdbrig.clients.target import Target
+from test_stepping import step_to_a_hit
 
 
 def suspend_and_wake(target: Target) -> None:
@@ -89,3 +90,35 @@ def test_every_cpu_is_armed_after_resume(boot: Boot) -> None:
             thread = bytes.fromhex(rsp.request(f"qThreadExtraInfo,{said.thread}")).rstrip(b"\0").decode()
             assert thread == f"kgdb_trigger/{cpu}"
             go_on_wire(target, rsp)
+
+
+def test_steps_after_resume(boot: Boot) -> None:
+    """On each CPU, from a breakpoint in a register, and from one in the text, onto a watched store and past it.
+
+    As the kernel's step_after_suspend_test.c has it for programs: the processor has forgotten that somebody steps.
+    """
+    target = boot(smp=2, starts_cpus=True)
+    prepare(target)
+    address = target.trigger.address(0)
+    code = {size: target.symbol(f"trigger_write_{size}") for size in (2, 4)}
+    rsp = target.attach_rsp()
+    set_and_go_on(target, rsp, f"Z2,{address:x},4", f"Z1,{code[4]:x},1", f"Z0,{code[2]:x},1")
+    for turn in range(2):
+        suspend_and_wake(target)
+        for cpu in range(target.smp):
+            for size, start in code.items():
+                value = 1 + turn + 0x10 * cpu
+                said = stop_on_wire(target, rsp, "write", size=size, offset=0, value=value, cpu=cpu)
+                assert said.reason is None and rsp.read_pc() == start + (size == 2)
+                if size == 2:
+                    # gdb lifts a breakpoint for the step that begins there.
+                    back_over_int3(rsp, start)
+                    assert rsp.request(f"z0,{start:x},1") == "OK"
+                _, behind = step_to_a_hit(rsp, start)
+                assert int.from_bytes(rsp.read_memory(address, 4), "little") == value
+                rsp.send("s")
+                assert rsp.wait_stop().reason is None and rsp.read_pc() != behind
+                if size == 2:
+                    assert rsp.request(f"Z0,{start:x},1") == "OK"
+                go_on_wire(target, rsp)
+    target.expect_armed(2)
