@@ -47,7 +47,7 @@ class SmallDisk:
     def building(self) -> Iterator[subprocess.Popen[str]]:
         """Begin to build a kernel, from what there is."""
         with subprocess.Popen(
-            ["nsenter", f"--target={self._keeper.pid}", *["--user", "--preserve-credentials"] * self._users, "--mount",
+            ["nsenter", f"--target={self._keeper.pid}", *["--user", "--preserve-credentials"] * self._users, "--mount", "--root",
              f"--wd={paths.REPOSITORY}", paths.RIG / "rig", "kernel", "--kernel=6.12"],
             env=os.environ | {"KGDB_RIG_CACHE": str(self.inside)}, stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as building:
