@@ -27,7 +27,9 @@ from kgdbrig.machines.oracle import Oracle
 from kgdbrig.wait import Deadline
 
 #: What a kernel says that waits for its first debugger.
-_WAITS = "Waiting for connection from remote gdb"
+_WAITS = b"Waiting for connection from remote gdb"
+#: What kdb says on its line when the machine has stopped, whatever the kernel's messages wait for.
+_ENTERS = b"Entering kdb"
 #: What a debugger's last packet begins with when it has left (gdb manual, E.2); by KGDB's own "3" it leaves for kdb,
 #: which is also who is there before the first packet.
 _LEFT = (b"D", b"k")
@@ -77,9 +79,9 @@ class Target:
             self.machine.start(listen)
             # An early debugger's port is the only console at that time.
             if self.machine.described.kgdboc == "early":
-                self.tap.wait_text(_WAITS.encode(), self.machine.boot_seconds)
+                self.tap.wait_text(_WAITS, self.machine.boot_seconds)
             elif self.machine.described.kgdboc == "wait":
-                self.console.expect(_WAITS, self.machine.boot_seconds)
+                self.tap.wait_text(_ENTERS, self.machine.boot_seconds)
             elif self.machine.described.state is None:
                 self.booted(self.machine.boot_seconds)
             self.trigger = Trigger(self.console)
@@ -125,8 +127,10 @@ class Target:
             with Rsp(self.line, self.kernel.arch) as rsp:
                 rsp.synchronize()
             self.tap.wait_client_gone()
-        elif last[:1] in (*_LEFT, *_IN_KDB):
-            self.console.expect("sysrq: DEBUG|Entering kdb")
+        elif last[:1] in _IN_KDB:
+            self.tap.wait_text(_ENTERS, since=mark)
+        elif last[:1] in _LEFT:
+            self.console.expect("sysrq: DEBUG")
         else:
             self.tap.wait_packet(lambda packet: packet.direction == FROM_KGDB and packet.data[:1] in (b"T", b"S"), 30,
                                  since=mark, awaited="stop reply for SysRq-g on the kgdb line")
