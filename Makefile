@@ -30,8 +30,8 @@ SOURCE_PACKAGES = $(if $(OWN_SOURCE),,$(filter linux-source-6.%,$(addprefix linu
 # The targets that take a tree of the user's need no package for it.
 demo gdb kernel: OWN_SOURCE = $(KERNEL_SRC)
 
-# What is about several CPUs, sharing, letting go, early boot, and at random: also on a kernel that checks itself. pytest
-# says 5 where K leaves none of them.
+# What is about several CPUs, sharing, letting go, early boot, and at random: also on a kernel that checks itself, and on
+# a real-time one. pytest says 5 where K leaves none of them.
 ON_MORE_KERNELS = $(patsubst %,test-rig/tests/guest/test_%.py,soak smp letting_go sharing early early_limits)
 
 .DEFAULT_GOAL := help
@@ -80,9 +80,9 @@ test-all: deps ## as test, with what that leaves out: each instruction of a wind
 	@$(PYTEST) -n $(JOBS) --dist loadgroup test-rig/tests $(if $(K),-k '$(K)')
 
 test-debug: export KVER := $(call named,KVER)
-test-debug: deps ## run the tests that need kernels of their own: lockdep and KASAN, all mitigations, hibernation, our option off, parts left out (K)
+test-debug: deps ## run the tests that need kernels of their own: lockdep and KASAN, real-time, all mitigations, hibernation, our option off, parts left out (K)
 	@found=; \
-	for what in test-rig/tests/debug '--config=debug $(ON_MORE_KERNELS)'; do \
+	for what in test-rig/tests/debug '--config=debug $(ON_MORE_KERNELS)' '--config=rt $(ON_MORE_KERNELS)'; do \
 		said=0; $(PYTEST) -n $(JOBS) $$what $(if $(K),-k '$(K)') || said=$$?; \
 		[ $$said = 5 ] || found=yes; \
 		[ $$said = 0 ] || [ $$said = 5 ] || exit $$said; \

@@ -253,6 +253,13 @@ def debug_kernel(request: pytest.FixtureRequest, platform: Platform, built: Buil
 
 
 @pytest.fixture(scope="session")
+def rt_kernel(request: pytest.FixtureRequest, platform: Platform, built: Build) -> Kernel:
+    """As `kernel`, real-time, with lockdep (configs/rt.config)."""
+    return built(platform.version, platform.arch, config="rt", series=request.config.option.series,
+                 without=request.config.option.without)
+
+
+@pytest.fixture(scope="session")
 def hibernating_kernel(request: pytest.FixtureRequest, platform: Platform, built: Build) -> Kernel:
     """As `kernel`, which can put itself onto a disk (configs/hibernation.config)."""
     return built(platform.version, platform.arch, config="hibernation", series=request.config.option.series,
