@@ -112,6 +112,8 @@ FIXES: dict[str, Shown | Prepares] = {
         Shown("guest/test_fixes.py::test_kdb_says_that_it_switched"),
     _NO_OOPS:
         Shown("guest/test_kdb_takes_over.py::test_a_stop_there_is_no_oops"),
+    "kdb-leave-consoles-alone-whose-locks-sleep.patch":
+        Shown("debug/test_rt.py::test_what_kdb_says_takes_no_lock"),
 }
 
 

@@ -14,6 +14,7 @@ import pytest
 from conftest import Boot
 from drive import expect_kgdbts_passes
 from kgdbrig.clients.target import Target
+from kgdbrig.judging import klog
 from kgdbrig.kernels.build import Kernel
 from test_breakpoint_beside import test_break_beside, test_commands_at_a_stop
 from test_contexts import test_every_context_on_every_cpu, test_the_backtrace_shows_the_context
@@ -43,6 +44,15 @@ def test_it_is_one(target: Target) -> None:
     config = (target.kernel.directory / "config").read_text(encoding="ascii")
     for option in ("PREEMPT_RT", "IRQ_FORCED_THREADING", "DEBUG_ATOMIC_SLEEP", "PROVE_LOCKING"):
         assert f"CONFIG_{option}=y" in config, option
+
+
+def test_what_kdb_says_takes_no_lock(target: Target) -> None:
+    """At its prompt, which it writes to no console whose lock sleeps."""
+    kdb = target.attach_kdb()
+    assert "sysname" in kdb.command("summary")
+    kdb.go()
+    target.back()
+    assert not klog.complaints(target.kernel_log())
 
 
 def test_the_kernels_suite(boot: Boot) -> None:
