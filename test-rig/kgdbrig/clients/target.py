@@ -255,7 +255,7 @@ class Target:
 
     def kernel_log(self, only: str = "") -> str:
         """The kernel's messages, or those with a text in them: to print them all takes the guest half a second."""
-        return self.console.run(f"dmesg | grep -F '{only}'" if only else "dmesg")
+        return self.console.run(f"dmesg | grep -F '{only}'" if only else "dmesg", 120)
 
     def await_random_numbers(self, timeout: float = 30) -> None:
         """Wait until the kernel's random numbers are ready, which nobody knows beforehand.

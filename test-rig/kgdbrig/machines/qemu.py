@@ -42,6 +42,8 @@ INSTRUCTION_NS = 16
 #: A version whose guests have a CPU with all that QEMU emulates, instead of the architecture's.
 _CPU_OF = {"7.3": "max"}
 
+#: How long a kernel with lockdep may take to boot, on a busy host: a real-time one took more than a minute.
+_CHECKED_BOOT_SECONDS = 240.0
 #: After how long RCU takes a CPU for stuck (CONFIG_RCU_CPU_STALL_TIMEOUT), in seconds of the guest's.
 _RCU_STALL_SECONDS = 21
 
@@ -62,6 +64,8 @@ class Machine(AnyMachine):
         self._instruction_ns = _instruction_ns(smp) if ns is None else ns
         self._qmp: Qmp | None = None
         super().__init__(described)
+        if "CONFIG_PROVE_LOCKING=y" in (described.kernel.directory / "config").read_text(encoding="ascii"):
+            self.boot_seconds = _CHECKED_BOOT_SECONDS
         self.reads_memory = not described.kaslr
 
     @property
