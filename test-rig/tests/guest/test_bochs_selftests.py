@@ -66,6 +66,7 @@ def test_the_kernel_s_own_beside_kgdb(boot: Boot) -> None:
 
 
 @pytest.mark.one_version
+@pytest.mark.only_in_test_all
 def test_on_the_stock_kernel(boot: Boot, stock_kernel: Kernel) -> None:
     """All pass there as well, and the kernel takes no notice of an icebp of its own."""
     target = boot(machine="bochs", kernel=stock_kernel, selftests=True)
