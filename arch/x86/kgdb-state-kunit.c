@@ -80,39 +80,54 @@ static void what_was_read_is_in_flight(struct kunit *test)
 }
 
 #ifdef CONFIG_X86_FRED
-/* What an event from stack level @level leaves on the stack */
-static struct fred_frame frame(unsigned int type, unsigned int vector,
-			       unsigned int level, unsigned long data)
-{
-	struct fred_frame frame = { .info.edata = data };
-
-	frame.regs.fred_ss.type = type;
-	frame.regs.fred_ss.vector = vector;
-	frame.regs.fred_cs.sl = level;
-	return frame;
-}
+/* An event: what FRED's frame says of it */
+struct event {
+	unsigned int type;
+	unsigned int vector;
+	unsigned int level;	/* the stack level it came from */
+	unsigned long data;
+};
 
 /* Those of stack level 0 are on the task's stack: from user mode or not */
-static struct fred_frame nmi_in(unsigned int level)
+static struct event nmi_in(unsigned int level)
 {
-	return frame(EVENT_TYPE_NMI, X86_TRAP_NMI, level, 0);
+	return (struct event){ EVENT_TYPE_NMI, X86_TRAP_NMI, level };
 }
 
-static struct fred_frame db(unsigned long data)
+static struct event db(unsigned long data)
 {
-	return frame(EVENT_TYPE_HWEXC, X86_TRAP_DB, 0, data);
+	return (struct event){ EVENT_TYPE_HWEXC, X86_TRAP_DB, 0, data };
+}
+
+static struct event from_user_mode(unsigned int type, unsigned int vector)
+{
+	return (struct event){ type, vector, 0, DR_TRAP0 };
 }
 
 /* SYSCALL is vector 1 as well */
-static struct fred_frame system_call(void)
+static struct event system_call(void)
 {
-	return frame(EVENT_TYPE_OTHER, X86_TRAP_DB, 0, DR_TRAP0);
+	return from_user_mode(EVENT_TYPE_OTHER, X86_TRAP_DB);
 }
 
-static unsigned long unread(struct fred_frame nmi, struct fred_frame db,
-			    struct fred_frame user)
+static struct fred_frame frame(struct event event)
 {
-	return kgdb_fred_unread(&nmi.regs, &db.regs, &user.regs);
+	struct fred_frame frame = { .info.edata = event.data };
+
+	frame.regs.fred_ss.type = event.type;
+	frame.regs.fred_ss.vector = event.vector;
+	frame.regs.fred_cs.sl = event.level;
+	return frame;
+}
+
+/* Frames are long: each test has three at a time, and here */
+static noinline unsigned long unread(struct event nmi, struct event db,
+				     struct event user)
+{
+	struct fred_frame frames[] = { frame(nmi), frame(db), frame(user) };
+
+	return kgdb_fred_unread(&frames[0].regs, &frames[1].regs,
+				&frames[2].regs);
 }
 
 /* NMI comes before #DB has looked at its frame, and KGDB learns of all hits */
@@ -131,8 +146,8 @@ static void nmi_at_the_entry_of_db(struct kunit *test)
 /* #DB reads its frame once: an NMI after that finds nothing there */
 static void nmi_after_db_has_read(struct kunit *test)
 {
-	struct fred_frame nmi = nmi_in(1), user = system_call();
-	struct fred_frame hit = db(DR_TRAP1 | DR_TRAP2 | DR_STEP);
+	struct fred_frame nmi = frame(nmi_in(1)), user = frame(system_call());
+	struct fred_frame hit = frame(db(DR_TRAP1 | DR_TRAP2 | DR_STEP));
 	unsigned long before, after, noted, flags;
 
 	local_irq_save(flags);
@@ -165,18 +180,15 @@ static void nmi_at_the_entry_of_db_from_user_mode(struct kunit *test)
 
 static void nmi_elsewhere(struct kunit *test)
 {
-	struct fred_frame hit = db(DR_TRAP0);
+	struct event interrupt = from_user_mode(EVENT_TYPE_EXTINT, X86_TRAP_DB);
+	struct event fault = from_user_mode(EVENT_TYPE_HWEXC, X86_TRAP_PF);
+	struct fred_frame hit = frame(db(DR_TRAP0));
 
 	/* In a system call, an interrupt, another exception from user mode */
-	KUNIT_EXPECT_EQ(test, unread(nmi_in(0), hit, system_call()), 0UL);
-	KUNIT_EXPECT_EQ(test,
-			unread(nmi_in(0), hit,
-			       frame(EVENT_TYPE_EXTINT, X86_TRAP_DB, 0, DR_TRAP0)),
+	KUNIT_EXPECT_EQ(test, unread(nmi_in(0), db(DR_TRAP0), system_call()),
 			0UL);
-	KUNIT_EXPECT_EQ(test,
-			unread(nmi_in(0), hit,
-			       frame(EVENT_TYPE_HWEXC, X86_TRAP_PF, 0, DR_TRAP0)),
-			0UL);
+	KUNIT_EXPECT_EQ(test, unread(nmi_in(0), db(DR_TRAP0), interrupt), 0UL);
+	KUNIT_EXPECT_EQ(test, unread(nmi_in(0), db(DR_TRAP0), fault), 0UL);
 	/* In user mode, and no NMI: not on NMI's stack */
 	KUNIT_EXPECT_EQ(test, kgdb_fred_unread(NULL, &hit.regs, &hit.regs), 0UL);
 }
@@ -184,11 +196,11 @@ static void nmi_elsewhere(struct kunit *test)
 /* NMI and #MC share a stack: its first frame says what they have come into */
 static void nmi_within_others(struct kunit *test)
 {
-	struct fred_frame mc = frame(EVENT_TYPE_HWEXC, X86_TRAP_MC, 1, 0);
+	struct event mc = { EVENT_TYPE_HWEXC, X86_TRAP_MC, 1 };
 
 	KUNIT_EXPECT_EQ(test, unread(mc, db(DR_TRAP3), system_call()),
 			(unsigned long)DR_TRAP3);
-	mc.regs.fred_cs.sl = 0;
+	mc.level = 0;
 	KUNIT_EXPECT_EQ(test, unread(mc, db(DR_TRAP3), system_call()), 0UL);
 	/* That would be an event within NMI or #MC: not the first frame there */
 	KUNIT_EXPECT_EQ(test, unread(nmi_in(2), db(DR_TRAP3), db(DR_TRAP3)), 0UL);
@@ -198,7 +210,7 @@ static void nmi_within_others(struct kunit *test)
 /* KGDB counts an NMI as exc_nmi() does without FRED, and nothing else */
 static void nmi_is_counted_by_kgdb(struct kunit *test)
 {
-	struct fred_frame nmi = nmi_in(0), hit = db(DR_TRAP0);
+	struct fred_frame nmi = frame(nmi_in(0)), hit = frame(db(DR_TRAP0));
 
 	KUNIT_EXPECT_TRUE(test, kgdb_nmi_uncounted(&nmi.regs, true));
 	KUNIT_EXPECT_FALSE(test, kgdb_nmi_uncounted(&nmi.regs, false));

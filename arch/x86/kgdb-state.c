@@ -14,7 +14,6 @@
 #include <asm/debugreg.h>
 #include <asm/hw_breakpoint.h>
 #include <asm/kgdb_watch.h>
-#include <asm/processor.h>
 #include <asm/trapnr.h>
 
 #include "kgdb-x86.h"

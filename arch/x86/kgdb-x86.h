@@ -9,7 +9,7 @@
 #include <linux/ptrace.h>
 
 #ifdef CONFIG_X86_FRED
-#include <asm/cpufeature.h>
+#include <linux/cpufeature.h>
 
 /* Does FRED deliver the events? What follows takes that as an argument, for tests */
 #define kgdb_fred() cpu_feature_enabled(X86_FEATURE_FRED)

@@ -181,7 +181,7 @@ def _platform(item: pytest.Item) -> str:
 
 
 #: Gives the numbers below one, or some of them where not everything is to be tested.
-Stride = Callable[[int], range]
+Stride = Callable[[int], list[int]]
 
 #: How many those are.
 _STRIDES = 6
@@ -190,7 +190,10 @@ _STRIDES = 6
 @pytest.fixture
 def stride() -> Stride:
     """stride(count) gives each number below count in `make test-all`, and 6 of them, or some more, in `make test`."""
-    return lambda count: range(0, count, 1 if os.environ.get("TEST_ALL") else max(1, count // _STRIDES))
+    def numbers(count: int) -> list[int]:
+        step = 1 if os.environ.get("TEST_ALL") else max(1, count // _STRIDES)
+        return sorted({*range(0, count, step), *range(count - 1, count)})
+    return numbers
 
 
 #: Gives the kernel that build.build() with these arguments gives, and shows how far a build is.

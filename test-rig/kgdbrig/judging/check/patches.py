@@ -38,7 +38,7 @@ EXPLANATIONS: tuple[Explanation, ...] = (
                 "<asm/debugreg.h> includes this header, and <linux/percpu.h> needs <asm/debugreg.h> itself"),
     Explanation("ARCH_INCLUDE_LINUX", r"arch/x86/include/asm/debugreg\.h", r"#include <asm/kgdb_watch\.h>",
                 "<linux/kgdb_watch.h> includes <linux/kgdb.h>, which needs <asm/debugreg.h> itself"),
-    Explanation("ARCH_INCLUDE_LINUX", r"arch/x86/kernel/(kgdb(-\w+)?|hw_breakpoint|traps|nmi)\.c",
+    Explanation("ARCH_INCLUDE_LINUX", r"arch/x86/kernel/(kgdb[-\w]*|hw_breakpoint|traps|nmi)\.c",
                 r"#include <asm/kgdb_watch\.h>", "what is needed is x86's own; the header in linux/ has it for perf's code"),
     Explanation("ARCH_INCLUDE_LINUX", r"arch/x86/kernel/kgdb-check\.c", r"#include <asm/processor\.h>",
                 "what is needed is x86's own; the header in linux/ is for something else"),
