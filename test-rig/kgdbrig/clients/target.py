@@ -26,9 +26,7 @@ from kgdbrig.machines.description import Description
 from kgdbrig.machines.oracle import Oracle
 from kgdbrig.wait import Deadline
 
-#: What a kernel says that waits for its first debugger.
-_WAITS = b"Waiting for connection from remote gdb"
-#: What kdb says on its line when the machine has stopped, whatever the kernel's messages wait for.
+#: What kdb says on its line when the machine has stopped, whoever is to print the kernel's messages.
 _ENTERS = b"Entering kdb"
 #: What a debugger's last packet begins with when it has left (gdb manual, E.2); by KGDB's own "3" it leaves for kdb,
 #: which is also who is there before the first packet.
@@ -77,10 +75,7 @@ class Target:
             stack.callback(self.machine.stop)
             stack.callback(self._close_clients)
             self.machine.start(listen)
-            # An early debugger's port is the only console at that time.
-            if self.machine.described.kgdboc == "early":
-                self.tap.wait_text(_WAITS, self.machine.boot_seconds)
-            elif self.machine.described.kgdboc == "wait":
+            if self.machine.described.kgdboc in ("early", "wait"):
                 self.tap.wait_text(_ENTERS, self.machine.boot_seconds)
             elif self.machine.described.state is None:
                 self.booted(self.machine.boot_seconds)
