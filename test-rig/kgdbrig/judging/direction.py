@@ -91,7 +91,7 @@ def bad_calls(objects: Iterable[Path]) -> list[str]:
     found = []
     for name, (_, needed) in sorted(listed.items()):
         for symbol in sorted(needed & home.keys()):
-            if symbol in _INLINE or symbol == UP and name.startswith("kgdb-"):
+            if symbol in _INLINE or (symbol == UP and name.startswith("kgdb-")):
                 continue
             if home[symbol] != name and home[symbol] not in USES[name] and not _is_contract(name, home[symbol]):
                 found.append(f"{name}.o uses {symbol} of {home[symbol]}.o")
