@@ -14,8 +14,13 @@ STORES, LOADS_AND_STORES = 1, 3
 Register = tuple[int, int, int]
 
 
-def enabled(registers: Mapping[str, int]) -> list[Register]:
-    """Of one CPU's registers, by name, those that are enabled, sorted."""
+def each(registers: Mapping[str, int]) -> list[Register | None]:
+    """Of one CPU's registers, by name, what DR0 to DR3 hold; None for one that is not enabled."""
     dr7 = registers["DR7"]
-    return sorted((registers[f"DR{number}"], dr7 >> 16 + 4 * number & 3, dr7 >> 18 + 4 * number & 3)
-                  for number in range(4) if dr7 >> 2 * number & 3)
+    return [(registers[f"DR{number}"], dr7 >> 16 + 4 * number & 3, dr7 >> 18 + 4 * number & 3)
+            if dr7 >> 2 * number & 3 else None for number in range(4)]
+
+
+def enabled(registers: Mapping[str, int]) -> list[Register]:
+    """Those that are enabled, sorted."""
+    return sorted(filter(None, each(registers)))

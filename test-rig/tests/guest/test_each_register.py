@@ -9,7 +9,7 @@ from drive import go_on_wire, prepare, set_and_go_on, stop_on_wire
 from kgdbrig.clients.rsp import Rsp
 from kgdbrig.clients.target import Target
 from kgdbrig.clients.trigger import Op
-from kgdbrig.machines.debugregs import LENGTHS, LOADS_AND_STORES, STORES
+from kgdbrig.machines.debugregs import LENGTHS, LOADS_AND_STORES, STORES, Register, each
 
 REGISTERS = 4
 #: What is accessed by, the packet's type, and what a stop then says.
@@ -26,19 +26,11 @@ def replace(target: Target, rsp: Rsp, old: list[str], new: list[str]) -> None:
     set_and_go_on(target, rsp, *(f"z{packet}" for packet in old), *(f"Z{packet}" for packet in new))
 
 
-def holds(registers: dict[str, int], number: int) -> tuple[int, int, int] | None:
-    """A register's address, and DR7's bits for what stops and for the length; None where it is not enabled."""
-    dr7 = registers["DR7"]
-    if not dr7 >> 2 * number & 3:
-        return None
-    return registers[f"DR{number}"], dr7 >> 16 + 4 * number & 3, dr7 >> 18 + 4 * number & 3
-
-
-def in_registers(target: Target) -> list[tuple[int, int, int] | None]:
+def in_registers(target: Target) -> list[Register | None]:
     """Of the only CPU, when all its registers are enabled: a moment after the machine has gone on none may be."""
     target.expect_armed(REGISTERS)
     [registers] = target.machine.debug_registers()
-    return [holds(registers, number) for number in range(REGISTERS)]
+    return each(registers)
 
 
 @pytest.mark.parametrize("op, kind, reason", KINDS)
