@@ -15,7 +15,7 @@ from collections import Counter
 from collections.abc import Iterator
 from random import Random
 
-from kgdbrig.line.tap import FROM_KGDB
+from kgdbrig.line.tap import FROM_GDB, FROM_KGDB
 
 #: For how long a byte is held up, in seconds: less, and more, than a debugger and the stub wait for one.
 DELAYS = (0.02, 0.2, 1.2)
@@ -59,15 +59,14 @@ class BadLine:
     """
 
     def __init__(self, seed: int, percent: int = 3) -> None:
-        self._seed = seed
         self._percent = percent
-        self._rngs: dict[str, Random] = {}
+        self._rngs = {direction: Random(f"{seed} {direction}") for direction in (FROM_GDB, FROM_KGDB)}
         self._lock = threading.Lock()
         #: How many of each kind there were.
         self.counts: Counter[Harm] = Counter()
 
     def __call__(self, direction: str, raw: bytes) -> Iterator[bytes]:
-        rng = self._rngs.setdefault(direction, Random(f"{self._seed} {direction}"))
+        rng = self._rngs[direction]
         if rng.randrange(100) >= self._percent:
             return iter([raw])
         at, harm = rng.randrange(len(raw)), rng.choice([*Harm])

@@ -7,7 +7,7 @@ import os
 import re
 import signal
 import threading
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from random import Random
 
 import pytest
@@ -62,7 +62,7 @@ class Session:
 
     def __init__(self, target: Target) -> None:
         prepare(target)
-        self._target = target
+        self.target = target
         self._where = target.trigger.address(OFFSET)
         #: What gdb sends and gets, and when it has waited in vain.
         self._log = target.machine.directory / "gdb.remote"
@@ -77,7 +77,7 @@ class Session:
 
     def go_on(self) -> None:
         """Continue from where gdb is; the stop before is over, the machine runs, and gdb waits for it, when this returns."""
-        mark = self._target.tap.mark()
+        mark = self.target.tap.mark()
         self.gdb.resume()
         if not self.acknowledged(mark):
             self.expect_given_up()
@@ -93,7 +93,7 @@ class Session:
             acknowledged += bool(sent) and packet.direction == FROM_KGDB and b"+" in packet.passed and packet.kind is Kind.ACK
             return bool(acknowledged) or sent == SENDS
 
-        self._target.tap.wait_packet(settled, SENDS_SECONDS, since=mark, awaited='"+" to a "c"')
+        self.target.tap.wait_packet(settled, SENDS_SECONDS, since=mark, awaited='"+" to a "c"')
         return bool(acknowledged)
 
     def expect_given_up(self) -> None:
@@ -105,13 +105,13 @@ class Session:
     def expect_running(self) -> None:
         """The stop before is over, and what is armed is what gdb believes."""
         self._finish()
-        self._target.expect_registers([[(self._where, STORES, LENGTHS[SIZE]), *self.also]] * CPUS)
+        self.target.expect_registers([[(self._where, STORES, LENGTHS[SIZE]), *self.also]] * CPUS)
 
     def store(self) -> None:
         """Begin the next access."""
         self.hits += 1
-        self._target.trigger.start("write", size=SIZE, offset=OFFSET, value=self.hits, cpu=self.hits % CPUS)
-        self._finish = self._target.trigger.finish
+        self.target.trigger.start("write", size=SIZE, offset=OFFSET, value=self.hits, cpu=self.hits % CPUS)
+        self._finish = self.target.trigger.finish
 
     def stop(self, said: str = "") -> None:
         """gdb says that it has stopped at that, if it has not `said` so already."""
@@ -129,18 +129,28 @@ class Session:
         assert f"already hit {self.hits - missed} time" in self.gdb.command("info breakpoints")
 
 
-class Lost:
-    """Loses a packet of the stub's that begins so, the first of them."""
+class First:
+    """Has something else come in place of a packet of the stub's that begins so: of the first of them."""
 
-    def __init__(self, begins: bytes) -> None:
+    def __init__(self, begins: bytes, instead: Callable[[bytes], list[bytes]]) -> None:
         self._begins = begins
+        self._instead = instead
         self.done = threading.Event()
 
     def __call__(self, direction: str, raw: bytes) -> list[bytes]:
         if direction != FROM_KGDB or not raw.startswith(self._begins) or self.done.is_set():
             return [raw]
         self.done.set()
-        return []
+        return self._instead(raw)
+
+
+def lost(_raw: bytes) -> list[bytes]:
+    return []
+
+
+def no_number(raw: bytes) -> list[bytes]:
+    """The last digit of its checksum is none."""
+    return [raw[:-1] + b"z"]
 
 
 @pytest.mark.parametrize("begins", [b"$T", b"$QC", b"$m"], ids=["stop reply", "answer", "thread list"])
@@ -149,12 +159,12 @@ def test_a_stop_reply_is_sent_again(target: Target, begins: bytes) -> None:
     rsp = target.attach_rsp()
     rsp.send("c")
     target.back()
-    lost = target.tap.fault = Lost(begins)
+    fault = target.tap.fault = First(begins, lost)
     target.console.start(BREAK_IN)
     assert rsp.wait_stop().signal == 5
     assert rsp.request("qC").startswith("QC")
     assert rsp.request("qfThreadInfo").startswith("m")
-    assert lost.done.is_set()
+    assert fault.done.is_set()
     rsp.send("c")
     target.back()
 
@@ -171,11 +181,15 @@ def is_frame(at: int, length: int) -> bool:
     return at in (0, length - 3, length - 2, length - 1)
 
 
+@pytest.fixture
+def session(boot: Boot) -> Session:
+    return Session(boot(smp=CPUS))
+
+
 @pytest.mark.rest_in_test_all
-def test_each_byte(boot: Boot) -> None:
+def test_each_byte(session: Session) -> None:
     """Of each part of a cycle; in `make test` those that frame a packet, and one of its others."""
-    target = boot(smp=CPUS)
-    session = Session(target)
+    target = session.target
     session.hit()
     whole = bool(os.environ.get("TEST_ALL"))
     rng = Random(SEED)
@@ -194,9 +208,8 @@ def test_each_byte(boot: Boot) -> None:
 
 
 @pytest.mark.rest_in_test_all
-def test_three_percent(boot: Boot) -> None:
-    target = boot(smp=CPUS)
-    session = Session(target)
+def test_three_percent(session: Session) -> None:
+    target = session.target
     session.hit()
     fault = target.tap.fault = BadLine(SEED)
     for number in range(STOPS):
@@ -227,10 +240,9 @@ class Unacknowledged:
 
 
 @pytest.mark.rest_in_test_all
-def test_a_continue_that_nobody_acknowledges(boot: Boot) -> None:
+def test_a_continue_that_nobody_acknowledges(session: Session) -> None:
     """gdb sends it again, to a machine that runs: what waits in the port then does not end the next stop."""
-    target = boot(smp=CPUS)
-    session = Session(target)
+    target = session.target
     session.hit()
     for _ in range(2):
         mark = target.tap.mark()
@@ -243,10 +255,9 @@ def test_a_continue_that_nobody_acknowledges(boot: Boot) -> None:
 
 
 @pytest.mark.rest_in_test_all
-def test_a_hit_before_continue_is_acknowledged(boot: Boot) -> None:
+def test_a_hit_before_continue_is_acknowledged(session: Session) -> None:
     """Packets have no numbers: gdb discards the stop reply, and has the machine go on.  The next hit is as ever."""
-    target = boot(smp=CPUS)
-    session = Session(target)
+    target = session.target
     session.gdb.command("set remotetimeout 5")
     session.hit()
     mark = target.tap.mark()
@@ -265,10 +276,9 @@ def test_a_hit_before_continue_is_acknowledged(boot: Boot) -> None:
 
 @pytest.mark.rest_in_test_all
 @pytest.mark.parametrize("asks", ["Ctrl-C", "BREAK-g"])
-def test_a_hit_that_gdb_does_not_know_of(boot: Boot, asks: str) -> None:
+def test_a_hit_that_gdb_does_not_know_of(session: Session, asks: str) -> None:
     """As above, after gdb's last try: both wait, until gdb asks the machine to stop, and is told of the hit."""
-    target = boot(smp=CPUS)
-    session = Session(target)
+    target = session.target
     session.hit()
     mark = target.tap.mark()
     target.tap.fault = Unacknowledged(SENDS)
@@ -287,30 +297,16 @@ def test_a_hit_that_gdb_does_not_know_of(boot: Boot, asks: str) -> None:
     session.expect_counted()
 
 
-class NoNumber:
-    """The last digit of the checksum of a packet that begins so is none, once."""
-
-    def __init__(self, begins: bytes) -> None:
-        self._begins = begins
-
-    def __call__(self, direction: str, raw: bytes) -> list[bytes]:
-        if direction != FROM_KGDB or not raw.startswith(self._begins):
-            return [raw]
-        self._begins = b"no more"
-        return [raw[:-1] + b"z"]
-
-
 @pytest.mark.rest_in_test_all
-def test_a_checksum_that_is_no_number(boot: Boot) -> None:
+def test_a_checksum_that_is_no_number(session: Session) -> None:
     """gdb gives up the command, which can be typed again, and shows a stop when the stub sends it again."""
-    target = boot(smp=CPUS)
-    session = Session(target)
+    target = session.target
     session.hit()
     word = watched(target, OFFSET, SIZE)
-    target.tap.fault = NoNumber(b"$01000000#")
+    target.tap.fault = First(b"$01000000#", no_number)
     assert session.gdb.command(f"print {word} + 1") == "Invalid hex digit 122"
     assert session.gdb.command(f"print {word} + 1").endswith("= 2")
-    target.tap.fault = NoNumber(b"$T05")
+    target.tap.fault = First(b"$T05", no_number)
     session.go_on()
     session.store()
     assert session.gdb.wait_stop() == "Invalid hex digit 122"
@@ -322,10 +318,9 @@ def test_a_checksum_that_is_no_number(boot: Boot) -> None:
 
 
 @pytest.mark.rest_in_test_all
-def test_a_removal_that_comes_twice(boot: Boot) -> None:
+def test_a_removal_that_comes_twice(session: Session) -> None:
     """The second is no error, or gdb would believe that the breakpoint is still there, and not set it again."""
-    target = boot(smp=CPUS)
-    session = Session(target)
+    target = session.target
     session.gdb.command("hbreak ksys_sync")
     session.also = [(target.kernel.symbol("ksys_sync"), 0, LENGTHS[1])]
     session.go_on()
