@@ -10,8 +10,7 @@ import signal
 import pytest
 
 from conftest import Boot
-from drive import prepare, watched
-from kgdbrig.clients.console import BREAK_IN
+from drive import break_in, go_on, prepare, stop_in_gdb, watched
 from kgdbrig.clients.gdb import Gdb
 from kgdbrig.clients.target import Target
 from kgdbrig.line.tap import FROM_GDB, FROM_KGDB
@@ -27,21 +26,16 @@ def attached(boot: Boot) -> tuple[Target, Gdb]:
     """Two CPUs, a gdb that watches the trigger's first word, and the machine runs."""
     target = boot(smp=2, kgdboc="console", append="printk.devkmsg=on")
     prepare(target)
-    mark = target.tap.mark()
-    target.console.start(BREAK_IN)
-    target.tap.wait_text(b"Entering kdb", since=mark)
-    gdb = target.reattach_gdb()
+    gdb = target.attach_gdb()
     gdb.command(f"watch {watched(target, 0, 4)}")
     target.resume(gdb)
     return target, gdb
 
 
 def hit(target: Target, gdb: Gdb, value: int) -> None:
-    target.trigger.start("write", size=4, offset=0, value=value, cpu=0)
-    said = gdb.wait_stop()
+    said = stop_in_gdb(target, gdb, "write", size=4, offset=0, value=value, cpu=0)
     assert re.search(rf"Old value = {value - 1}\s+New value = {value}\b", said), said
-    gdb.resume()
-    target.trigger.finish()
+    go_on(target, gdb)
 
 
 def test_a_flood_of_messages(boot: Boot) -> None:
@@ -51,7 +45,9 @@ def test_a_flood_of_messages(boot: Boot) -> None:
     for value in range(1, HITS + 1):
         hit(target, gdb, value)
     target.console.run("kill $!; wait")
-    assert f"already hit {HITS} times" in _at_a_stop(target, gdb, "info breakpoints")
+    break_in(target, gdb)
+    assert f"already hit {HITS} times" in gdb.command("info breakpoints")
+    target.resume(gdb)
     said = b"".join(packet.raw for packet in target.tap.since(mark) if packet.direction == FROM_KGDB)
     assert said.count(b"all that a packet is made of") > HITS
 
@@ -75,11 +71,3 @@ def test_ctrl_c(boot: Boot) -> None:
         assert "kgdb_breakpoint" in gdb.command("backtrace 1")
         gdb.resume()
         hit(target, gdb, value)
-
-
-def _at_a_stop(target: Target, gdb: Gdb, command: str) -> str:
-    target.break_in()
-    gdb.wait_stop()
-    said = gdb.command(command)
-    target.resume(gdb)
-    return said
