@@ -192,7 +192,7 @@ def stride() -> Stride:
     """stride(count) gives each number below count in `make test-all`, and 6 of them, or some more, in `make test`."""
     def numbers(count: int) -> list[int]:
         step = 1 if os.environ.get("TEST_ALL") else max(1, count // _STRIDES)
-        return sorted({*range(0, count, step), *range(count - 1, count)})
+        return sorted({*range(count)[::step], *range(count)[-1:]})
     return numbers
 
 
