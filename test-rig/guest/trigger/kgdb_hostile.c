@@ -14,8 +14,8 @@
  * A packet is one of templates[] with some bytes changed, put in, doubled or
  * taken out, or noise; its checksum is wrong in one of sixteen. What a debugger
  * may use to change memory, registers or the stub's mode, or to have the machine
- * go on, is not sent: see effects[]. What inserts something after all is
- * followed by the packet that removes it.
+ * go on, is not sent, nor what the stub takes for no packet: see effects[]. What
+ * inserts something after all is followed by the packet that removes it.
  */
 #define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
 
@@ -53,7 +53,7 @@ static const char * const templates[] = {
 	"bc", "!", "i", "Y",
 };
 
-static const char effects[] = "MXGPcsCSDkR3?";
+static const char effects[] = "MXGPcsCSDkR3?+-\003";
 
 /* What the session says before and behind them, and what is to be answered; NULL is anything */
 static const struct line {

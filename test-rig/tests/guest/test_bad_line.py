@@ -169,6 +169,20 @@ def test_a_stop_reply_is_sent_again(target: Target, begins: bytes) -> None:
     target.back()
 
 
+def test_a_start_that_is_none(target: Target) -> None:
+    """A spoilt "+" may look like "$".  What gdb says between packets, and the next packet, are heard all the same."""
+    rsp = target.attach_rsp()
+    stop, thread = rsp.request("?"), rsp.request("qC")
+    for start, answer in ((b"$-", thread), (b"$+-", thread), (b"$\3", "T05"), (b"$\0g", "T05"), (b"$-", "T05")):
+        rsp.send_raw(start)
+        assert rsp.receive(awaited=f"answer to {start!r}").startswith(answer)
+    for start in (b"$", b"$qC", b"$qC#"):
+        rsp.send_raw(start)
+        assert rsp.request("?") == stop
+    rsp.send("c")
+    target.back()
+
+
 def lengths(target: Target) -> dict[str, int]:
     """How many bytes each part of a cycle has: those of the last one."""
     return {name: next(len(packet.raw) for packet in reversed(target.tap.packets)

@@ -22,8 +22,8 @@ TEMPLATES = ("Z0,{0:x},1", "Z1,{0:x},1", "Z2,{0:x},4", "Z3,{0:x},2", "Z4,{0:x},8
              "qfThreadInfo", "qsThreadInfo", "qThreadExtraInfo,1", "qSupported:multiprocess+", "qAttached",
              "qXfer:features:read:target.xml:0,100", "qRcmd,", "vCont?", "QStartNoAckMode", "bc", "!", "i", "Y")
 #: What a packet must not begin with: it would change memory or registers, let the machine go, change the stub's mode, or,
-#: as a debugger's first packet, remove all breakpoints.
-EFFECTS = frozenset("MXGPcsCSDkR3?")
+#: as a debugger's first packet, remove all breakpoints; or it would be none (test_bad_line.py).
+EFFECTS = frozenset("MXGPcsCSDkR3?+-\3")
 #: Bytes that a change puts in.
 BYTES = bytes(range(1, 256))
 
