@@ -142,8 +142,14 @@ class Rsp:
     def send(self, payload: str | bytes, timeout: float = _ACK_SECONDS) -> None:
         """Send a packet and wait until it is acknowledged; again when the stub says "-".
 
-        Packets that come meanwhile are kept for receive().
+        A packet that comes before is acknowledged and dropped, as gdb does: it is the last answer, sent again by a
+        stub that has waited long for its acknowledgment.  Console output goes to `output`.
         """
+        for stale in self._send(payload, timeout):
+            self._keep_output(stale)
+
+    def _send(self, payload: str | bytes, timeout: float) -> list[str]:
+        """What send() does; the packets that came before the acknowledgment."""
         packet = frame(payload.encode("latin-1") if isinstance(payload, str) else payload)
         deadline = Deadline(timeout)
         for _ in range(_SENDS_MAX):
@@ -151,7 +157,9 @@ class Rsp:
             while True:
                 unit = self._unit(deadline, f"acknowledgment of {packet!r}")
                 if unit.kind is Kind.ACK:
-                    return
+                    before = list(self._replies)
+                    self._replies.clear()
+                    return before
                 if unit.kind is Kind.NAK:
                     break
                 self._take(unit)
@@ -174,8 +182,7 @@ class Rsp:
         This one is short enough for a serial port to keep until KGDB looks there.
         """
         deadline = Deadline(timeout)
-        self.send("qRig", timeout)
-        before: list[str] = []
+        before = self._send("qRig", timeout)
         while True:
             payload = self.receive(deadline.left(), "answer to an unknown query")
             if not payload:
@@ -241,9 +248,15 @@ class Rsp:
         deadline = Deadline(timeout)
         while True:
             payload = self.receive(deadline.left(), awaited)
-            if not _CONSOLE_OUTPUT.fullmatch(payload):
+            if not self._keep_output(payload):
                 return payload
-            self.output.append(bytes.fromhex(payload[1:]).decode("utf-8", "replace"))
+
+    def _keep_output(self, payload: str) -> bool:
+        """Append what an "O" packet says to `output`; False for any other packet."""
+        if not _CONSOLE_OUTPUT.fullmatch(payload):
+            return False
+        self.output.append(bytes.fromhex(payload[1:]).decode("utf-8", "replace"))
+        return True
 
     def _take(self, unit: Unit) -> None:
         """Acknowledge and keep a packet; anything else that is not expected now is dropped."""
