@@ -316,6 +316,8 @@ def _machine(kernel: Kernel, states: Path, debugger: Debugger, *, starts_cpus: b
             with Target(starts) as it:
                 # Once for all tests.
                 it.await_random_numbers(120)
+                complained = klog.complaints(it.kernel_log())
+                assert not complained, f"the kernel complains as it boots: {complained}"
                 it.machine.save(state)
     return Target(dataclasses.replace(goes_on, state=state), debugger=debugger)
 

@@ -190,7 +190,9 @@ class Machine(AnyMachine):
         if self._counted:
             turns += ["-icount", f"shift={self._instruction_ns.bit_length() - 1}"]
         model = self.described.cpu or _CPU_OF.get(self.kernel.version) or self.described.arch.cpu
-        cpu = model + ",-hypervisor" * (not self.described.hypervisor)
+        # Without RDRAND the kernel waits for timers that vary, which they hardly do where the clock counts instructions: its
+        # random numbers are not ready for seconds, or minutes.
+        cpu = model + ",+rdrand" + ",-hypervisor" * (not self.described.hypervisor)
         command = [self.described.arch.qemu, *self.described.arch.machine, "-cpu", cpu, *turns, "-smp", str(self.smp), "-m",
                    str(self.described.memory_mb), "-no-user-config", "-nodefaults", "-display", "none", "-S",
                    "-kernel", str(self.kernel.image), "-initrd", str(root), "-append", self.command_line,
