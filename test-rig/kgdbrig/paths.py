@@ -30,8 +30,10 @@ ORACLE = RIG / "oracle"
 GDBINIT = REPOSITORY / "gdbinit" / "kgdb-watch.gdb"
 
 #: All that the rig keeps in the cache: each a directory there.
-CACHED = ("bare", "busybox", "checks", "demo", "initramfs", "kernels", "locks", "obj", "oracle", "programs", "series", "src",
+CACHED = ("busybox", "checks", "demo", "initramfs", "kernels", "locks", "obj", "oracle", "programs", "series", "src",
           "tmp", "tree", "user")
+#: What earlier versions of it kept there.
+_CACHED_ONCE = ("bare",)
 #: Beside them, the file that whoever uses the cache holds a lock on, shared.
 _IN_USE = "in-use"
 #: What this process holds of those, by the cache.
@@ -85,7 +87,7 @@ def empty_cache() -> None:
     except OSError as error:
         raise RigError(f"cannot empty {cache()}: {error}") from error
     try:
-        for part in CACHED:
+        for part in (*CACHED, *_CACHED_ONCE):
             path = cache() / part
             if path.exists():
                 shutil.rmtree(path)

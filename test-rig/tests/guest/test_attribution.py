@@ -11,6 +11,7 @@ from drive import go_on, go_on_wire, prepare, set_and_go_on, stop_in_gdb, stop_o
 from kgdbrig.clients.target import Target
 
 
+@pytest.mark.rest_in_test_all
 @pytest.mark.parametrize("size", [1, 2, 4, 8])
 def test_every_size_and_direction(target: Target, size: int) -> None:
     """watch stops on writes, awatch on reads too; the neighbours of the watched bytes stop nobody."""
@@ -41,6 +42,7 @@ def test_every_size_and_direction(target: Target, size: int) -> None:
     go_on(target, gdb)
 
 
+@pytest.mark.rest_in_test_all
 def test_an_access_that_only_overlaps(target: Target) -> None:
     """A wide store over a watched byte, and a store that begins below it, both stop."""
     prepare(target)
@@ -53,6 +55,7 @@ def test_an_access_that_only_overlaps(target: Target) -> None:
         go_on(target, gdb)
 
 
+@pytest.mark.rest_in_test_all
 def test_a_read_modify_write_is_a_write(target: Target) -> None:
     prepare(target)
     gdb = target.attach_gdb()
@@ -63,6 +66,7 @@ def test_a_read_modify_write_is_a_write(target: Target) -> None:
     go_on(target, gdb)
 
 
+@pytest.mark.rest_in_test_all
 def test_two_types_on_one_address(target: Target) -> None:
     """A read is the access watchpoint's alone, a change is both's: gdb counts 1 hit and 2."""
     prepare(target)
@@ -85,6 +89,7 @@ def test_two_types_on_one_address(target: Target) -> None:
     assert re.search(r"^2\s.*\n\s+breakpoint already hit 2 times\b", table, re.MULTILINE)
 
 
+@pytest.mark.rest_in_test_all
 @pytest.mark.parametrize("kinds", [("Z2", "Z4"), ("Z4", "Z2")])
 def test_two_types_on_one_address_by_slot(target: Target, kinds: tuple[str, str]) -> None:
     """On the wire a read says awatch, whichever came first: the address alone would not tell."""
@@ -104,6 +109,7 @@ def test_two_types_on_one_address_by_slot(target: Target, kinds: tuple[str, str]
     go_on_wire(target, rsp)
 
 
+@pytest.mark.rest_in_test_all
 def test_four_at_once_and_no_fifth(target: Target) -> None:
     """Each of four is hit on its own; a fifth is refused by the kernel and the four stay armed."""
     prepare(target)

@@ -68,6 +68,7 @@ def test_nested_watchpoints(target: Target) -> None:
     assert heard(target, rsp, line("read", size=4, offset=HERE)) == [("awatch", HERE)]
 
 
+@pytest.mark.rest_in_test_all
 def test_watchpoints_apart(target: Target) -> None:
     """One access of 8 or 16 bytes, aligned or not, to two to four watchpoints side by side: a stop for each."""
     four = [(2, HERE, 1), (4, HERE + 2, 2), (2, HERE + 4, 2), (4, HERE + 7, 1)]
@@ -93,6 +94,7 @@ def test_unaligned_accesses(target: Target, size: int) -> None:
     assert said == [("awatch", HERE)] * touching
 
 
+@pytest.mark.rest_in_test_all
 @pytest.mark.parametrize("size", [1, 2, 4, 8])
 def test_locked_read_modify_writes(target: Target, size: int) -> None:
     """A write, for each kind of watchpoint: also where it changes nothing."""
@@ -153,6 +155,7 @@ def zeroing(target: Target) -> dict[int, int]:
     return {symbol("clear_page_rep"): 8, symbol("clear_page_erms"): 1}
 
 
+@pytest.mark.rest_in_test_all
 def test_string_instructions(target: Target) -> None:
     """rep stos and rep movs, forwards and backwards: each watched word is reported once, in the order of the iterations.
 
@@ -210,6 +213,7 @@ def test_steps(target: Target) -> None:
         go_on_wire(target, rsp)
 
 
+@pytest.mark.rest_in_test_all
 def test_perf_on_the_same_bytes(target: Target) -> None:
     """perf counts each store that KGDB stops at; and neither has the other's."""
     rsp = attach(target, (2, HERE, 4))

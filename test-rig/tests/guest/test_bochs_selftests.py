@@ -21,6 +21,8 @@ from kgdbrig.kernels.build import Kernel
 CASES = 12 + 48 + 48 + 2
 REGISTERS = 4
 
+pytestmark = pytest.mark.only_in_test_all
+
 
 def passed(target: Target) -> tuple[int, str]:
     """How many of its cases pass, and what it prints."""

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""In Bochs: the session a user has, gdb's values, and breakpoints beside watchpoints.  The tests are those for QEMU."""
+"""In Bochs: the session a user has, and gdb's values.  The tests are those for QEMU."""
 
 from __future__ import annotations
 
@@ -9,7 +9,6 @@ import signal
 import pytest
 
 from kgdbrig.clients.target import Target
-from test_breakpoint_beside import test_break_beside
 from test_session import (
     test_a_condition_is_gdb_s_to_check,
     test_hardware_breakpoint,
@@ -20,8 +19,10 @@ from test_values import (
     test_a_local_variable,
     test_a_location,
     test_an_expression_through_pointers,
-    test_conditions_counts_and_commands,
 )
+
+#: Debug registers are the same on each version; test_bochs_processor.py runs there as well.
+pytestmark = pytest.mark.rest_in_test_all
 
 
 @pytest.fixture

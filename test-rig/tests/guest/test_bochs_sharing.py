@@ -11,13 +11,15 @@ from drive import prepare
 from kgdbrig.clients.target import Target
 from test_other_users import (
     test_a_watchpoint_of_a_task_s_own,
-    test_all_is_given_back,
     test_what_ptrace_holds_counts_as_well,
 )
 from test_sharing import (
     test_a_register_that_perf_holds_is_no_reason_to_stop,
     test_perf_gets_what_is_left_and_all_of_it_back,
 )
+
+#: Debug registers are the same on each version; test_bochs_processor.py runs there as well.
+pytestmark = pytest.mark.rest_in_test_all
 
 
 @pytest.fixture

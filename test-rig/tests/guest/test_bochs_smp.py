@@ -3,11 +3,16 @@
 
 from __future__ import annotations
 
+import pytest
+
 from conftest import Boot
 from drive import go_on_wire, prepare, set_and_go_on, stop_on_wire
 from kgdbrig.clients.trigger import Op
 
 HERE = 64
+
+#: Debug registers are the same on each version; test_bochs_processor.py runs there as well.
+pytestmark = pytest.mark.rest_in_test_all
 
 
 def test_each_cpu(boot: Boot) -> None:

@@ -11,6 +11,9 @@ from kgdbrig.judging.soak import Soak
 SEED = 20261128
 ACCESSES = 600
 
+#: More than a minute each.
+pytestmark = pytest.mark.only_in_test_all
+
 
 @pytest.mark.parametrize("several", [False, True], ids=["one in a stop", "several in a stop"])
 def test_no_stop_is_missed_invented_or_misattributed(bochs: Target, several: bool) -> None:

@@ -54,6 +54,7 @@ def alive(target: Target, gdb: Gdb) -> None:
     assert not target.kernel_log("re-enter").strip()
 
 
+@pytest.mark.rest_in_test_all
 @pytest.mark.parametrize("kind", NAMES)
 @pytest.mark.parametrize("place", ["panic", ON_THE_WAY])
 def test_break_beside(target: Target, kind: str, place: str) -> None:
@@ -72,6 +73,7 @@ def test_break_beside(target: Target, kind: str, place: str) -> None:
     alive(target, gdb)
 
 
+@pytest.mark.rest_in_test_all
 @pytest.mark.parametrize("stop", ["break", "hbreak"])
 @pytest.mark.parametrize("kind", NAMES)
 def test_commands_at_a_stop(target: Target, kind: str, stop: str) -> None:

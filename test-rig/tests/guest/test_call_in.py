@@ -31,6 +31,7 @@ def call_in(target: Target, cpu: int) -> None:
     target.trigger.start_call_in(cpu, target.kernel.symbol("kgdb_nmicallin"), target.kernel.symbol("kgdb_nmicallback"))
 
 
+@pytest.mark.rest_in_test_all
 @pytest.mark.i386
 def test_watchpoints_are_off_there_and_on_again_afterwards(boot: Boot) -> None:
     """On the CPU that calls as on those that join; with what was set and removed at that stop."""

@@ -22,6 +22,7 @@ def expect_heard(target: Target) -> None:
     expect_no_complaint([target], "another one", "rig: planted$")
 
 
+@pytest.mark.rest_in_test_all
 @pytest.mark.i386
 @pytest.mark.complains(PLANTED)
 def test_a_planted_complaint_is_heard(boot: Boot) -> None:

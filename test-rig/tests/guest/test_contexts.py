@@ -5,6 +5,8 @@ from __future__ import annotations
 
 import re
 
+import pytest
+
 from conftest import Boot
 from drive import go_on, prepare, set_and_go_on, stop_in_gdb, watched
 from kgdbrig.clients.rsp import Rsp, StopReply
@@ -68,6 +70,7 @@ def test_every_context_on_every_cpu(boot: Boot) -> None:
     assert not wrong, "\n".join(wrong)
 
 
+@pytest.mark.rest_in_test_all
 def test_the_backtrace_shows_the_context(target: Target) -> None:
     prepare(target)
     gdb = target.attach_gdb()
@@ -85,6 +88,7 @@ def test_the_backtrace_shows_the_context(target: Target) -> None:
         go_on(target, gdb)
 
 
+@pytest.mark.rest_in_test_all
 def test_a_module_s_init(boot: Boot) -> None:
     target = boot(smp=2)
     prepare(target)

@@ -185,6 +185,7 @@ def test_each_is_refused(target: Target, capsys: pytest.CaptureFixture[str]) -> 
 
 
 @pytest.mark.one_version
+@pytest.mark.only_in_test_all
 def test_the_debugger_s_own_may_be_watched(boot: Boot, capsys: pytest.CaptureFixture[str]) -> None:
     """Every access to what the debugger uses: it is accepted, and the machine lives; the debugger's own do not hit."""
     subject, rows, wrong = None, [], []

@@ -33,6 +33,7 @@ def in_registers(target: Target) -> list[Register | None]:
     return each(registers)
 
 
+@pytest.mark.rest_in_test_all
 @pytest.mark.parametrize("op, kind, reason", KINDS)
 def test_each_length_in_each_register(target: Target, op: Op, kind: int, reason: str) -> None:
     """All registers at a time, each with a place of its own; rwatch takes two for a place.
@@ -62,6 +63,7 @@ def test_each_length_in_each_register(target: Target, op: Op, kind: int, reason:
                 target.trigger.run(op, size=1, offset=APART * place + beside, value=9 if op == "write" else None)
 
 
+@pytest.mark.rest_in_test_all
 def test_an_instruction_in_each_register(target: Target) -> None:
     """Four functions, each stopped at before its first instruction, whichever register it is in."""
     prepare(target)

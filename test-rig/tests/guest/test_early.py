@@ -75,6 +75,7 @@ def test_system_state_to_the_shell(boot: Boot, smp: int) -> None:
         target.trigger.finish()
 
 
+@pytest.mark.rest_in_test_all
 def test_each_cpu_comes_and_goes(boot: Boot) -> None:
     """The store to __cpu_online_mask is made by the CPU itself, before the debugger counts it, or when it does no more."""
     target = boot(kgdboc="early", smp=4, oracle=True)

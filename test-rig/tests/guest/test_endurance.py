@@ -10,7 +10,7 @@ from kgdbrig.judging import endurance
 from kgdbrig.machines.qemu import INSTRUCTION_NS
 
 
-@pytest.mark.rest_in_test_all
+@pytest.mark.only_in_test_all
 def test_kgdbts(boot: Boot) -> None:
     target = boot(smp=endurance.CPUS, kgdboc="none", append=endurance.APPEND, instruction_ns=INSTRUCTION_NS)
     endurance.endure(target, endurance.SHORT)

@@ -133,6 +133,7 @@ def test_a_hit_that_is_removed(boot: Boot, stride: Stride) -> None:
         assert_once_in_the_debugger(interrupted)
 
 
+@pytest.mark.only_in_test_all
 @pytest.mark.i386
 def test_a_hit_whose_register_goes_to_another(boot: Boot, stride: Stride) -> None:
     """It is reported as what it is, while the other one goes from, and comes to, the slot before it."""
@@ -214,7 +215,7 @@ def test_the_way_out_of_a_round_up(boot: Boot, stride: Stride, change: Change) -
             turns.expect_right()
 
 
-@pytest.mark.rest_in_test_all
+@pytest.mark.only_in_test_all
 @pytest.mark.i386
 @pytest.mark.parametrize("change", CHANGES, ids=str)
 def test_a_hit_of_perf_s(boot: Boot, stride: Stride, change: Change) -> None:
@@ -240,7 +241,7 @@ def test_a_hit_of_perf_s(boot: Boot, stride: Stride, change: Change) -> None:
                 turns.expect_right()
 
 
-@pytest.mark.rest_in_test_all
+@pytest.mark.only_in_test_all
 @pytest.mark.i386
 @pytest.mark.parametrize("change", CHANGES, ids=str)
 def test_a_debug_exception_of_nobody_s(boot: Boot, stride: Stride, change: Change) -> None:
@@ -285,6 +286,7 @@ def test_a_debug_exception_from_user_mode(boot: Boot, stride: Stride, change: Ch
             turns.expect_right()
 
 
+@pytest.mark.rest_in_test_all
 @pytest.mark.i386
 def test_an_nmi_that_is_a_round_up_too(boot: Boot, stride: Stride) -> None:
     """The debugger is entered while CPU 1 is on its way to a store in an NMI handler.
@@ -400,6 +402,7 @@ def test_the_registers_are_put_back(boot: Boot, stride: Stride) -> None:
             turns.expect_right()
 
 
+@pytest.mark.rest_in_test_all
 @pytest.mark.i386
 def test_a_change_within_a_change(boot: Boot) -> None:
     """CPU 1 applies what one round-up has left to it, and the next one removes that: nothing of before may stay enabled."""

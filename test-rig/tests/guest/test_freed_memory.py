@@ -13,6 +13,7 @@ from kgdbrig.clients.rsp import Rsp
 from kgdbrig.clients.target import Target
 
 
+@pytest.mark.rest_in_test_all
 def test_a_module_that_is_gone(target: Target) -> None:
     """Its watchpoint goes with it, and gdb, which puts it back, is refused with the reason."""
     prepare(target)
@@ -33,6 +34,7 @@ def test_a_module_that_is_gone(target: Target) -> None:
     target.expect_armed(0)
 
 
+@pytest.mark.rest_in_test_all
 def test_a_modules_memory_is_freed(boot: Boot) -> None:
     """That of its initialization when it is loaded, all of it when it is unloaded."""
     target = boot(smp=2)
@@ -112,17 +114,20 @@ def test_its_next_owner_hits(target: Target, kind: str) -> None:
     next_owner_hits(target, kind)
 
 
+@pytest.mark.rest_in_test_all
 def test_the_next_owner_of_a_stack_hits(bochs: Target) -> None:
     """QEMU 7.2 ends, or loses the interrupt, where it pushes an interrupt's frame onto a watchpoint."""
     next_owner_hits(bochs, "stack")
 
 
+@pytest.mark.rest_in_test_all
 def test_who_uses_it_after_it_was_freed(target: Target) -> None:
     rsp = watch_memory(target, "object")
     assert stops(target, rsp, "free", "store 1") == 1
     assert GIVEN_BACK["object"] in "".join(rsp.output)
 
 
+@pytest.mark.rest_in_test_all
 def test_another_watchpoint_there_is_of_the_new_owner(target: Target) -> None:
     """Set anew, when the memory is somebody else's already: there is nothing to name."""
     rsp = watch_memory(target, "object")

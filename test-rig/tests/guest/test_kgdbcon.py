@@ -133,6 +133,7 @@ def test_a_stop_while_a_message_waits_for_its_acknowledgment(boot: Boot) -> None
     assert said(rsp, "one") == ["one"]
 
 
+@pytest.mark.rest_in_test_all
 def test_a_stop_in_the_middle_of_a_message(boot: Boot) -> None:
     """What was cut off is sent again, whole; its rest is not sent between packets."""
     target, rsp = shared(boot)

@@ -119,6 +119,7 @@ def test_the_suites_pass(boot: Boot, smp: int, append: str) -> None:
     target.expect_armed(0)
 
 
+@pytest.mark.rest_in_test_all
 @pytest.mark.i386
 def test_watchpoints_work_after_the_suites(boot: Boot) -> None:
     """They leave the table as gdb needs it, and perf's accounting with all slots free."""

@@ -120,6 +120,7 @@ def test_a_stop_for_another_cause_says_nothing_of_watchpoints(armed: Target) -> 
 
 
 
+@pytest.mark.only_in_test_all
 @pytest.mark.parametrize("how", ["removed", "detached"])
 def test_a_breakpoint_that_was_executed_already(boot: Boot, how: str) -> None:
     """CPUs that have executed the same int3 go on with the instruction it stood in for, once that is back.

@@ -38,6 +38,7 @@ def counted(target: Target, witness: Oracle, context: Context) -> bool:
     return bool(witness.drain())
 
 
+@pytest.mark.rest_in_test_all
 def test_the_branch_is_on_with_a_driver_only(boot: Boot, kernel: Kernel) -> None:
     """By the kernel's own count, by whether #DB and NMI touch what is counted for the debugger, and whether perf asks it."""
     asks = kernel.symbol("kgdb_take_perf_event")
@@ -60,7 +61,7 @@ def test_the_branch_is_on_with_a_driver_only(boot: Boot, kernel: Kernel) -> None
         assert witness.visits(asks) == asked, f"#DB after {command}"
 
 
-@pytest.mark.rest_in_test_all
+@pytest.mark.only_in_test_all
 def test_a_driver_comes_and_goes_while_handlers_run(boot: Boot) -> None:
     """NMIs on both CPUs all the time, and perf's #DB on one; each hit is counted, and in the end no handler is."""
     # By turns: with a thread for each CPU, QEMU executes an int3 of text_poke() that has gone, and nobody is there for it.

@@ -58,6 +58,7 @@ def perf_can_have(target: Target, count: int) -> None:
         event.close()
 
 
+@pytest.mark.rest_in_test_all
 def test_random_accesses_to_both(shared: Target) -> None:
     """Two CPUs at a time, one in KGDB's memory and one in perf's, then the other way round."""
     target = shared
@@ -100,6 +101,7 @@ def overlaps(address: int, size: int, place: tuple[int, int]) -> bool:
     return address < place[0] + place[1] and place[0] < address + size
 
 
+@pytest.mark.rest_in_test_all
 @pytest.mark.parametrize("user", ["task", "ptrace"])
 def test_a_watchpoint_of_a_task_s_own(shared: Target, user: Literal["task", "ptrace"]) -> None:
     """The task stores to its variable and to KGDB's memory in turn: as many hits for each, and none for the other."""
@@ -126,6 +128,7 @@ def test_a_watchpoint_of_a_task_s_own(shared: Target, user: Literal["task", "ptr
         go_on_wire(target, rsp)
 
 
+@pytest.mark.rest_in_test_all
 def test_nothing_is_left_for_the_others(shared: Target) -> None:
     """KGDB holds all four: perf and ptrace are told so, and nobody's registers change."""
     target = shared
@@ -142,6 +145,7 @@ def test_nothing_is_left_for_the_others(shared: Target) -> None:
         go_on_wire(target, rsp)
 
 
+@pytest.mark.rest_in_test_all
 def test_kgdb_is_refused_what_perf_holds(shared: Target) -> None:
     """With the count and the holders; what was armed stays armed, and perf goes on counting."""
     target = shared
@@ -187,6 +191,7 @@ def test_kgdb_is_refused_what_perf_holds(shared: Target) -> None:
     target.expect_armed(4)
 
 
+@pytest.mark.rest_in_test_all
 @pytest.mark.parametrize("way", ["delete", "detach", "kill", "disconnect"])
 def test_all_is_given_back(shared: Target, way: str) -> None:
     """perf can have all four again, whichever way KGDB let go of them."""
@@ -211,6 +216,7 @@ def test_all_is_given_back(shared: Target, way: str) -> None:
     perf_can_have(target, SLOTS)
 
 
+@pytest.mark.rest_in_test_all
 def test_what_ptrace_holds_counts_as_well(shared: Target) -> None:
     """A traced task that stands still holds its slot: KGDB gets the three that are left."""
     target = shared

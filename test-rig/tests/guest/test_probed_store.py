@@ -89,6 +89,7 @@ KINDS = {
 kinds = pytest.mark.parametrize("kind", KINDS.values(), ids=KINDS)
 
 
+@pytest.mark.rest_in_test_all
 @kinds
 def test_the_pc_is_that_of_the_probed_instruction(boot: Boot, kind: Kind) -> None:
     """On the wire, on each CPU: behind the store, in place. The probe counts each store once, stopped or not."""
@@ -114,6 +115,7 @@ def test_the_pc_is_that_of_the_probed_instruction(boot: Boot, kind: Kind) -> Non
         assert optimised(target), "the stops undid what was to be tested"
 
 
+@pytest.mark.rest_in_test_all
 @kinds
 def test_stepping_on_from_there(target: Target, kind: Kind) -> None:
     """'s' from the stop goes on in the function, whatever the processor really executes, and 'c' to its end."""
@@ -139,6 +141,7 @@ def test_stepping_on_from_there(target: Target, kind: Kind) -> None:
     assert target.trigger.count() == STORES
 
 
+@pytest.mark.rest_in_test_all
 @kinds
 def test_gdb_shows_the_function_and_its_callers(target: Target, kind: Kind) -> None:
     prepare(target)

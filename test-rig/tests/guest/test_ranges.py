@@ -133,6 +133,7 @@ def walk(target: Target, rsp: Rsp, offset: int, before: tuple[int, int] | None) 
     return before
 
 
+@pytest.mark.rest_in_test_all
 def test_overlapping_watchpoints(target: Target) -> None:
     """Each keeps what it asked for when another one goes; equal slots are shared, not taken twice."""
     prepare(target)
@@ -182,6 +183,7 @@ def test_overlapping_watchpoints(target: Target) -> None:
     target.back()
 
 
+@pytest.mark.rest_in_test_all
 def test_an_access_across_two_watchpoints(target: Target) -> None:
     """It is reported, and in each watchpoint alone.
 
@@ -218,6 +220,7 @@ def test_an_access_across_two_watchpoints(target: Target) -> None:
     target.back()
 
 
+@pytest.mark.rest_in_test_all
 def test_what_gdb_asks_for(target: Target) -> None:
     """A structure of 32 bytes, a packed member at an odd address, the bytes of a bit-field: the real gdb's requests."""
     gdb = attach_with_values(target)
@@ -254,6 +257,7 @@ def test_what_gdb_asks_for(target: Target) -> None:
     go_on_from(target, gdb)
 
 
+@pytest.mark.rest_in_test_all
 def test_overlapping_in_gdb(target: Target) -> None:
     """gdb says which of two overlapping watchpoints changed: one, the other, or both."""
     prepare(target)

@@ -47,6 +47,7 @@ def break_in_while_held(target: Target, rsp: Rsp) -> str:
     return "".join(rsp.output)
 
 
+@pytest.mark.rest_in_test_all
 def test_the_cpu_that_did_not_stop_is_named(isolated: Target) -> None:
     """To a debugger that is connected, before the stop reply, and in the kernel log; the others are not named."""
     rsp = isolated.attach_rsp()
@@ -68,6 +69,7 @@ def test_the_cpu_that_did_not_stop_is_named(isolated: Target) -> None:
     isolated.back()
 
 
+@pytest.mark.rest_in_test_all
 def test_what_is_set_meanwhile_is_armed_once_it_is_let_go(isolated: Target) -> None:
     target = isolated
     address = target.trigger.address(0)

@@ -18,6 +18,7 @@ from kgdbrig.line.wire import Kind
 HERE, THERE = 64, 192
 
 
+@pytest.mark.rest_in_test_all
 @pytest.mark.i386
 def test_in_gdb(target: Target) -> None:
     """Z3 is taken, so gdb does not turn to Z4; a read is reported after writes that went by in silence."""
@@ -74,6 +75,7 @@ ADD = line("rmw", size=4, offset=HERE, value=1)
 ADD_NOTHING = line("rmw", size=4, offset=HERE, value=0)
 
 
+@pytest.mark.rest_in_test_all
 def test_a_read_modify_write_is_a_write(target: Target) -> None:
     """Also one that changes nothing: it is the access that counts.  watch stops at both."""
     prepare(target)
@@ -86,6 +88,7 @@ def test_a_read_modify_write_is_a_write(target: Target) -> None:
     assert heard(target, rsp, ADD, ADD_NOTHING, WRITE, READ) == [("watch", HERE)] * 3 + [("rwatch", HERE)]
 
 
+@pytest.mark.rest_in_test_all
 def test_on_several_cpus(boot: Boot) -> None:
     """Each CPU's reads are reported and none of its writes.
 
@@ -109,6 +112,7 @@ def test_on_several_cpus(boot: Boot) -> None:
         lines.clear()
 
 
+@pytest.mark.rest_in_test_all
 @pytest.mark.parametrize("order", ["234", "432", "324"])
 def test_with_others_on_the_same_bytes(target: Target, order: str) -> None:
     """Two slots do for all three; a write is reported for watch, a read for rwatch, in whatever order they were set."""
@@ -133,6 +137,7 @@ def test_with_others_on_the_same_bytes(target: Target, order: str) -> None:
         set_and_go_on(target, rsp, spec(target, gone, HERE, 4))
 
 
+@pytest.mark.rest_in_test_all
 def test_part_of_the_bytes(target: Target) -> None:
     """Bytes that are watched for reads inside bytes that are watched for writes, and the other way round."""
     prepare(target)
@@ -145,6 +150,7 @@ def test_part_of_the_bytes(target: Target) -> None:
     assert [reason for reason, _ in said] == ["watch"]
 
 
+@pytest.mark.rest_in_test_all
 def test_too_few_slots(target: Target) -> None:
     """Two slots for each piece, or a refusal that says so and changes nothing."""
     prepare(target)
@@ -167,6 +173,7 @@ def test_too_few_slots(target: Target) -> None:
                  line("write", size=4, offset=576, value=1)) == [("rwatch", HERE), ("watch", 512), ("watch", 576)]
 
 
+@pytest.mark.rest_in_test_all
 def test_gdb_with_watch_and_rwatch_of_one_variable(target: Target) -> None:
     """Reads and changes go to the right one of the two.
 

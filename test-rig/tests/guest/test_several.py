@@ -72,6 +72,7 @@ def packets(target: Target, watches: list[tuple[int, int, int]]) -> list[str]:
     return [f"{kind},{target.trigger.address(HERE + offset):x},{length:x}" for kind, offset, length in watches]
 
 
+@pytest.mark.rest_in_test_all
 @pytest.mark.i386
 @pytest.mark.parametrize("offered", [True, False], ids=["offered", "not offered"])
 def test_what_a_stop_names(target: Target, offered: bool) -> None:
@@ -92,6 +93,7 @@ def test_what_a_stop_names(target: Target, offered: bool) -> None:
     target.expect_armed(0)
 
 
+@pytest.mark.rest_in_test_all
 @pytest.mark.i386
 def test_the_reason_again(target: Target) -> None:
     """'?' is answered with all that the stop reply named, though it removes the watchpoints; nothing is left for another stop."""
@@ -135,6 +137,7 @@ def goes_away(_target: Target, _rsp: Rsp) -> None:
     """Its line is cut while the machine runs."""
 
 
+@pytest.mark.rest_in_test_all
 @pytest.mark.parametrize("leaves", [detaches, detaches_at_once, kills, goes_away])
 def test_who_comes_after(target: Target, leaves: Callable[[Target, Rsp], None]) -> None:
     """What one client has offered the next does not get: neither several watchpoints, nor texts."""
@@ -167,6 +170,7 @@ def test_who_comes_after(target: Target, leaves: Callable[[Target, Rsp], None]) 
         assert stops(target, rsp, "write") == [[("watch", 0), ("watch", 2)]]
 
 
+@pytest.mark.rest_in_test_all
 @pytest.mark.parametrize("offers", [(), ("multi-wp-addr-",), ("xmulti-wp-addr+",), ("multi-wp-addr+x",)],
                          ids=["nothing", "not", "another", "more"])
 def test_an_offer_that_is_none(target: Target, offers: tuple[str, ...]) -> None:
@@ -182,6 +186,7 @@ def kgdb(kdb: Kdb, packet: str) -> None:
     assert kdb.packet(packet) == "OK"
 
 
+@pytest.mark.rest_in_test_all
 def test_kdb_in_between(target: Target) -> None:
     """gdb gives the line to kdb, which lets the machine go on; gdb is back at the next stop, without a word, as what it was."""
     prepare(target)
@@ -208,6 +213,7 @@ def test_kdb_in_between(target: Target) -> None:
         target.trigger.finish()
 
 
+@pytest.mark.rest_in_test_all
 def test_kdb_s_are_apart(target: Target) -> None:
     """What only kdb watches is no field of gdb's, which would not know it: it is a stop of its own, with a text."""
     prepare(target)
@@ -236,6 +242,7 @@ def name_of(rsp: Rsp, said: StopReply) -> str:
     return bytes.fromhex(rsp.request(f"qThreadExtraInfo,{said.thread}")).rstrip(b"\0").decode()
 
 
+@pytest.mark.rest_in_test_all
 @pytest.mark.parametrize("removed", [False, True], ids=["left", "one removed"])
 def test_other_cpus_have_stops_of_their_own(boot: Boot, removed: bool) -> None:
     """CPUs hit the same two at once: one stop for each, with its thread, and both of them, as far as they are still there.

@@ -129,7 +129,9 @@ def name_of(rsp: Rsp, thread: str | None) -> str:
     return bytes.fromhex(rsp.request(f"qThreadExtraInfo,{thread}")).rstrip(b"\0").decode()
 
 
-@pytest.mark.parametrize("smp", [2, 4, 8])
+@pytest.mark.rest_in_test_all
+@pytest.mark.parametrize("smp", [
+    4, *(pytest.param(smp, marks=pytest.mark.only_in_test_all) for smp in (2, 8))])
 def test_every_cpu_at_once(boot: Boot, smp: int) -> None:
     """All CPUs store at the same time: a stop for each store, one after another, with its own thread, PC and address."""
     target = boot(smp=smp, parallel=True)
@@ -238,6 +240,7 @@ def test_offline_and_online_while_armed(boot: Boot) -> None:
         go_on(target, gdb)
 
 
+@pytest.mark.rest_in_test_all
 def test_cpus_that_are_started_late(boot: Boot) -> None:
     """With maxcpus=1 the others have never run when the watchpoint is set."""
     target = boot(smp=4, append="maxcpus=1", starts_cpus=True)
@@ -258,6 +261,7 @@ def test_cpus_that_are_started_late(boot: Boot) -> None:
     target.expect_armed(0)
 
 
+@pytest.mark.rest_in_test_all
 @pytest.mark.parametrize("instead", [False, True], ids=["removed", "replaced"])
 def test_a_waiting_hit_is_dropped_with_its_watchpoint(boot: Boot, instead: bool) -> None:
     """CPUs that hit while another is in the debugger wait; gdb takes their watchpoints away; nobody hears of them.

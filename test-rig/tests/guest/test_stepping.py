@@ -5,12 +5,15 @@ from __future__ import annotations
 
 import re
 
+import pytest
+
 from drive import DR6_STEP, attach_with_values, break_in, go_on_from, go_on_wire, prepare, set_and_go_on, stop_at, stop_on_wire
 from kgdbrig.clients.gdb import Gdb
 from kgdbrig.clients.rsp import Rsp
 from kgdbrig.clients.target import Target
 
 
+@pytest.mark.rest_in_test_all
 def test_one_instruction_at_a_time(target: Target) -> None:
     """s over a store to a watched variable: the watchpoint, behind the store, and steps go on from there.
 
@@ -54,6 +57,7 @@ def step_to_a_hit(rsp: Rsp, start: int, reason: str | None = None) -> tuple[int,
     raise AssertionError("no step hit the watchpoint")
 
 
+@pytest.mark.rest_in_test_all
 def test_a_step_that_hits_raises_one_exception(target: Target) -> None:
     """A step over a load that is watched: QEMU would raise the exception twice, and so the kernel has its breakpoints off."""
     prepare(target)
@@ -97,6 +101,7 @@ def values(said: str) -> tuple[int, int] | None:
     return (int(found[1]), int(found[2])) if found else None
 
 
+@pytest.mark.rest_in_test_all
 def test_the_commands_of_gdb(target: Target) -> None:
     """stepi, next, finish and until: each ends at the watchpoint when it comes upon it, and does its own work otherwise."""
     gdb = attach_with_values(target)
@@ -146,6 +151,7 @@ def test_the_commands_of_gdb(target: Target) -> None:
     go_on_from(target, gdb)
 
 
+@pytest.mark.rest_in_test_all
 def test_over_an_addition_behind_a_return(target: Target) -> None:
     """stepi over `total_forks++`, far into a function of the kernel's own, where the compiler puts int3 behind returns."""
     gdb = target.attach_gdb()

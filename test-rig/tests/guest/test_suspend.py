@@ -92,6 +92,7 @@ def test_every_cpu_is_armed_after_resume(boot: Boot) -> None:
             go_on_wire(target, rsp)
 
 
+@pytest.mark.rest_in_test_all
 def test_steps_after_resume(boot: Boot) -> None:
     """On each CPU, from a breakpoint in a register, and from one in the text, onto a watched store and past it.
 

@@ -52,7 +52,8 @@ def threads(gdb: Gdb) -> list[str]:
 
 @pytest.mark.rest_in_test_all
 @pytest.mark.parametrize("what", ["request", "reply", "acknowledgment"])
-@pytest.mark.parametrize("request_", [FIRST, MORE], ids=["first", "more"])
+@pytest.mark.parametrize("request_", [
+    pytest.param(FIRST, id="first"), pytest.param(MORE, id="more", marks=pytest.mark.only_in_test_all)])
 def test_gdb_keeps_its_threads(target: Target, request_: bytes, what: str) -> None:
     """What was spoiled is sent again, and the list is the same; gdb's own thread is in it."""
     gdb = target.attach_gdb()

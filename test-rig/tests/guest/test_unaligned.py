@@ -19,6 +19,7 @@ from kgdbrig.clients.trigger import Op, line
 STORES: tuple[tuple[Op, int], ...] = (("write", 0x123456), ("add", 0x101010))
 
 
+@pytest.mark.rest_in_test_all
 @pytest.mark.i386
 def test_what_is_not_touched_stops_nobody(target: Target) -> None:
     """Stores behind a watched byte in its page, and accesses whose aligned words it lies in, on either side."""
@@ -34,6 +35,7 @@ def test_what_is_not_touched_stops_nobody(target: Target) -> None:
     assert reasons(target, stops) == [("awatch", 66)]
 
 
+@pytest.mark.rest_in_test_all
 @pytest.mark.i386
 @pytest.mark.parametrize("kind, reason", [(2, "watch"), (4, "awatch")])
 def test_of_two_on_a_page_the_one_that_is_touched(target: Target, kind: int, reason: str) -> None:
@@ -48,6 +50,7 @@ def test_of_two_on_a_page_the_one_that_is_touched(target: Target, kind: int, rea
     assert reasons(target, stops) == [(reason, high)] * 2 + [(reason, low)] * 2
 
 
+@pytest.mark.rest_in_test_all
 def test_gdb_sees_the_change(target: Target) -> None:
     """A string that the kernel stores in pieces, at an odd address, with another watched word below it in the page."""
     gdb = target.attach_gdb()
@@ -62,6 +65,7 @@ def test_gdb_sees_the_change(target: Target) -> None:
     assert "abcdefgh" in target.console.run("cat /proc/sys/kernel/domainname")
 
 
+@pytest.mark.rest_in_test_all
 @pytest.mark.i386
 def test_a_read_modify_write(target: Target) -> None:
     """One that begins below what is watched is a write of it, and no read."""

@@ -5,6 +5,8 @@ from __future__ import annotations
 
 import re
 
+import pytest
+
 from drive import attach_with_values, break_in, go_on_from, stop_at
 from kgdbrig.clients.gdb import Gdb
 from kgdbrig.clients.target import Target
@@ -23,6 +25,7 @@ def hits(gdb: Gdb, number: int) -> int:
     return int(found[1]) if found else 0
 
 
+@pytest.mark.rest_in_test_all
 def test_an_expression_through_pointers(target: Target) -> None:
     """Both the pointer and what it points to are watched; when the pointer changes, so does what that is."""
     gdb = attach_with_values(target)
@@ -45,6 +48,7 @@ def test_an_expression_through_pointers(target: Target) -> None:
     go_on_from(target, gdb)
 
 
+@pytest.mark.rest_in_test_all
 def test_a_location(target: Target) -> None:
     """watch -l stays with the place: the pointer may go elsewhere."""
     gdb = attach_with_values(target)
@@ -70,6 +74,7 @@ def stop_with_a_local(target: Target, gdb: Gdb, count: int) -> None:
     gdb.command("set var local.sum = -1")
 
 
+@pytest.mark.rest_in_test_all
 def test_a_local_variable(target: Target) -> None:
     """It is watched for as long as its function runs; gdb says when that is over, and nothing stays behind.
 
@@ -97,6 +102,7 @@ def test_a_local_variable(target: Target) -> None:
     target.resume(gdb)
 
 
+@pytest.mark.rest_in_test_all
 def test_a_local_variable_s_location(target: Target) -> None:
     """watch -l of a local knows no scope: with a condition it finds the one store that matters."""
     gdb = attach_with_values(target)
@@ -110,6 +116,7 @@ def test_a_local_variable_s_location(target: Target) -> None:
     go_on_from(target, gdb)
 
 
+@pytest.mark.rest_in_test_all
 def test_conditions_counts_and_commands(target: Target) -> None:
     gdb = attach_with_values(target)
 
@@ -190,6 +197,7 @@ def test_conditions_counts_and_commands(target: Target) -> None:
     go_on_from(target, gdb)
 
 
+@pytest.mark.rest_in_test_all
 def test_what_gdb_does_not_send(target: Target) -> None:
     """A mask: gdb itself says that this target has none, and sets nothing."""
     gdb = attach_with_values(target)
