@@ -154,7 +154,9 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         items[:] = [item for item in items if item not in needless]
         config.hook.pytest_deselected(items=needless)
     found = [*dict.fromkeys(map(_platform, items))]
-    items.sort(key=lambda item: (found.index(_platform(item)), not any(name in item.nodeid for name in LONG)))
+    # Last those that boot a machine in Bochs of their own, which is the end of the one that others share.
+    items.sort(key=lambda item: (found.index(_platform(item)), not any(name in item.nodeid for name in LONG),
+                                 f"test_{_BOCHS}_" in item.nodeid and _BOCHS not in getattr(item, "fixturenames", ())))
 
 
 def _platform(item: pytest.Item) -> str:
@@ -407,6 +409,8 @@ def bochs(request: pytest.FixtureRequest, shared_bochs: SharedBochs) -> Iterator
         target.expect_armed(0)
         complained = klog.complaints(target.kernel_log())
         assert not complained, f"the kernel complains: {complained}"
+        # To print it takes seconds here: each test prints its own part.
+        target.console.run("dmesg -c > /dev/null")
         target.renew()
     except BaseException:
         shared_bochs.drop()

@@ -10,8 +10,8 @@ import pytest
 from conftest import Boot
 from test_early import test_system_state_to_the_shell as to_the_shell
 
-#: Debug registers are the same on each version; test_bochs_processor.py runs there as well.
-pytestmark = pytest.mark.rest_in_test_all
+#: It boots a machine for itself.
+pytestmark = pytest.mark.only_in_test_all
 
 
 def test_system_state_to_the_shell(boot: Boot) -> None:

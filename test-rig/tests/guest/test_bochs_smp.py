@@ -11,8 +11,8 @@ from kgdbrig.clients.trigger import Op
 
 HERE = 64
 
-#: Debug registers are the same on each version; test_bochs_processor.py runs there as well.
-pytestmark = pytest.mark.rest_in_test_all
+#: It boots a machine for itself.
+pytestmark = pytest.mark.only_in_test_all
 
 
 def test_each_cpu(boot: Boot) -> None:

@@ -82,7 +82,8 @@ def test_they_stay(boot: Boot, owner: str, table: tuple[Watch, ...], hypervisor:
 
 
 @pytest.mark.rest_in_test_all
-@pytest.mark.parametrize("hypervisor", [False, True], ids=["processor", "hypervisor"])
+@pytest.mark.parametrize("hypervisor", [pytest.param(False, id="processor"),
+                                        pytest.param(True, id="hypervisor", marks=pytest.mark.only_in_test_all)])
 def test_what_a_guest_has_left(boot: Boot, hypervisor: bool) -> None:
     """Where the host had none in use, nobody restores: what is set then, and what comes instead later, is armed."""
     with bench(boot, hypervisor=hypervisor) as it:

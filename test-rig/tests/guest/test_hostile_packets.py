@@ -13,7 +13,7 @@ from drive import go_on_wire, prepare, set_and_go_on, stop_on_wire
 from kgdbrig.clients.target import Target
 
 SEED = 20261128
-PACKETS = 10_000 if os.environ.get("TEST_ALL") else 2_000
+PACKETS = 10_000 if os.environ.get("TEST_ALL") else 1_000
 #: Without the line, by kgdb_hostile.
 PACKETS_IN_GUEST = 1_000_000 if os.environ.get("TEST_ALL") else 20_000
 #: What the packets are made of, {0:x} being an address of the trigger's buffer that nobody watches.

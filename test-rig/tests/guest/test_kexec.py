@@ -117,7 +117,7 @@ def test_the_next_kernel_starts_with_nothing_armed(boot: Boot, arm: Callable[[Ta
     assert bool(re.search("elfcorehdr", target.console.run("cat /proc/cmdline"))) == (way == "crash")
 
 
-@pytest.mark.rest_in_test_all
+@pytest.mark.only_in_test_all
 @CRASHES
 def test_no_watchpoint_is_armed_in_kdump_s_nmi_handler(boot: Boot) -> None:
     """Where that handler begins, which halts the other CPU. When it has halted, the test above looks."""

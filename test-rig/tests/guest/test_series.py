@@ -245,6 +245,7 @@ def test_nothing_is_left_out(platform: Platform) -> None:
         series.steps(platform.version, unwired)
 
 
+@pytest.mark.rest_in_test_all
 def test_the_size_of_the_feature(platform: Platform) -> None:
     pristine = source.find(platform.version)
     lines = size.added(platform.version, pristine)

@@ -78,6 +78,7 @@ def test_a_request_that_is_sent_again_has_the_same_reply(target: Target) -> None
     assert rsp.request("qfThreadInfo") == first
 
 
+@pytest.mark.rest_in_test_all
 def test_more_threads_than_fit_into_the_buffer(target: Target) -> None:
     """All of them are in one reply."""
     target.console.run(f"for i in $(seq {MANY}); do sleep 1000 & done > /dev/null", 120)

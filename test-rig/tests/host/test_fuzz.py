@@ -3,12 +3,14 @@
 
 from __future__ import annotations
 
+import os
 import re
 from pathlib import Path
 
 from build_pure import SOURCES, build, run
 
 SEED = 1
+LONGER = 3 if os.environ.get("TEST_ALL") else 1
 #: What the packets start from: libFuzzer may take another way each time, seed or not, and these outcomes are rare on any.
 PACKETS = ("Z2,ffffffffffffffff,2", "z4,1000,0", "Z0,1000,1", "Z3,ffffffff81000000,8")
 
@@ -33,7 +35,7 @@ def fuzz(name: str, directory: Path, runs: int, *options: str) -> dict[str, int]
 
 
 def test_fuzz_packet(tmp_path: Path) -> None:
-    runs = 200_000
+    runs = 100_000 * LONGER
     corpus = tmp_path / "corpus"
     corpus.mkdir()
     for number, packet in enumerate(PACKETS):
@@ -44,14 +46,14 @@ def test_fuzz_packet(tmp_path: Path) -> None:
 
 
 def test_fuzz_plan(tmp_path: Path) -> None:
-    runs = 500_000
+    runs = 200_000 * LONGER
     seen = fuzz("fuzz_plan", tmp_path, runs, "-max_len=32")
     assert set(seen) == PLAN_OUTCOMES
     assert seen["planned"] > runs // 100, "nearly nothing was planned"
 
 
 def test_fuzz_match(tmp_path: Path) -> None:
-    runs = 200_000
+    runs = 80_000 * LONGER
     seen = fuzz("fuzz_match", tmp_path, runs, "-max_len=48")
     assert {"no stop", "one stop", "two stops", "three stops", "emulator: a stop", "emulator: no stop"} <= set(seen)
     assert seen["one stop"] > runs // 20, "nearly nothing was hit"
