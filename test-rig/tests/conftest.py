@@ -409,8 +409,6 @@ def bochs(request: pytest.FixtureRequest, shared_bochs: SharedBochs) -> Iterator
         target.expect_armed(0)
         complained = klog.complaints(target.kernel_log())
         assert not complained, f"the kernel complains: {complained}"
-        # To print it takes seconds here: each test prints its own part.
-        target.console.run("dmesg -c > /dev/null")
         target.renew()
     except BaseException:
         shared_bochs.drop()

@@ -206,9 +206,12 @@ class Target:
         self.back()
 
     def renew(self) -> None:
-        """After let_go(): the trigger's and the values' modules as at first, when they are loaded again."""
+        """After let_go(): the trigger's and the values' modules as at first, when they are loaded again.
+
+        The kernel log is empty then: to print what others have left in it takes seconds in Bochs.
+        """
         self.console.run("for m in kgdb_trigger kgdb_values; do test -d /sys/module/$m && rmmod $m; done; "
-                         "echo 0 > /proc/sys/kernel/panic")
+                         "echo 0 > /proc/sys/kernel/panic; dmesg -c > /dev/null")
         self.trigger = Trigger(self.console)
         self.values = Values(self.console, self.kernel, self.machine.directory)
 

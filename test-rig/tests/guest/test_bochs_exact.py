@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import pytest
 
+from in_bochs import target as target
 from kgdbrig.clients.target import Target
 from test_attribution import (
     test_an_access_that_only_overlaps,
@@ -21,10 +22,4 @@ from test_rwatch import (
     test_with_others_on_the_same_bytes,
 )
 
-#: Debug registers are the same on each version; test_bochs_processor.py runs there as well.
 pytestmark = pytest.mark.rest_in_test_all
-
-
-@pytest.fixture
-def target(bochs: Target) -> Target:
-    return bochs

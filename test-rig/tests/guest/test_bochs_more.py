@@ -6,6 +6,7 @@ from __future__ import annotations
 import pytest
 
 from drive import prepare
+from in_bochs import target as target
 from kgdbrig.clients.target import Target
 from kgdbrig.clients.trigger import Op
 from test_attribution import test_a_read_modify_write_is_a_write, test_four_at_once_and_no_fifth
@@ -21,11 +22,6 @@ from test_values import test_conditions_counts_and_commands
 from test_widths import KINDS, access_all
 
 pytestmark = pytest.mark.only_in_test_all
-
-
-@pytest.fixture
-def target(bochs: Target) -> Target:
-    return bochs
 
 
 def test_each_byte_and_no_other(target: Target) -> None:

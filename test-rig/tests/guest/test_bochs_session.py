@@ -8,6 +8,7 @@ import signal
 
 import pytest
 
+from in_bochs import target as target
 from kgdbrig.clients.target import Target
 from test_session import (
     test_a_condition_is_gdb_s_to_check,
@@ -21,13 +22,7 @@ from test_values import (
     test_an_expression_through_pointers,
 )
 
-#: Debug registers are the same on each version; test_bochs_processor.py runs there as well.
 pytestmark = pytest.mark.rest_in_test_all
-
-
-@pytest.fixture
-def target(bochs: Target) -> Target:
-    return bochs
 
 
 def test_a_look_at_the_registers_too_many(bochs: Target) -> None:

@@ -6,18 +6,13 @@ from __future__ import annotations
 import pytest
 
 from drive import prepare, set_and_go_on, stops_on_wire
+from in_bochs import target as target
 from kgdbrig.clients.target import Target
 from kgdbrig.clients.trigger import line
 from test_several import HERE, OFFERS, connect, packets, told
 from test_several import test_the_reason_again as test_the_reason_again
 
-#: Debug registers are the same on each version; test_bochs_processor.py runs there as well.
 pytestmark = pytest.mark.rest_in_test_all
-
-
-@pytest.fixture
-def target(bochs: Target) -> Target:
-    return bochs
 
 
 def test_wide_and_unaligned_accesses(target: Target) -> None:

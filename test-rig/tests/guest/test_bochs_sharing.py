@@ -18,7 +18,6 @@ from test_sharing import (
     test_perf_gets_what_is_left_and_all_of_it_back,
 )
 
-#: Debug registers are the same on each version; test_bochs_processor.py runs there as well.
 pytestmark = pytest.mark.rest_in_test_all
 
 

@@ -8,19 +8,14 @@ import re
 import pytest
 
 from drive import attach_with_values, go_on_from, stop_at
+from in_bochs import target as target
 from kgdbrig.clients.target import Target
 from test_like_gdbs import FILLED
 from test_like_gdbs import test_over_a_breakpoint_onto_a_watchpoint as over_a_breakpoint_onto_a_watchpoint
 from test_like_gdbs import test_what_a_function_fills_or_copies as what_a_function_fills_or_copies
 from test_stepping import test_one_instruction_at_a_time
 
-#: Debug registers are the same on each version; test_bochs_processor.py runs there as well.
 pytestmark = pytest.mark.rest_in_test_all
-
-
-@pytest.fixture
-def target(bochs: Target) -> Target:
-    return bochs
 
 
 @pytest.mark.parametrize("command", ["continue", "stepi"])

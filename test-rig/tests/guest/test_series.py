@@ -71,6 +71,7 @@ def files(tree: Path) -> dict[str, bytes]:
 
 def test_git_am_makes_the_tree_the_rig_builds(platform: Platform, mails: Mails, bare_tree: Path) -> None:
     """Each part is what the rig builds up to that part; no file's mode changes."""
+    originals = files(bare_tree)
     patches = [mail for part in mails.values() for mail in part[1:]]
     git(bare_tree, "am", "--quiet", *map(str, patches))
     assert git(bare_tree, "status", "--porcelain") == ""
@@ -78,7 +79,6 @@ def test_git_am_makes_the_tree_the_rig_builds(platform: Platform, mails: Mails, 
     assert " mode change " not in git(bare_tree, "log", "--summary", "--format=%h")
 
     pristine = source.find(platform.version)
-    originals = _originals(pristine, overlay.load(platform.version, upto=hooks.MAILED[-1]))
     tip = git(bare_tree, "rev-parse", "HEAD").strip()
     for number, part in enumerate(mails):
         behind = [mail for later in list(mails)[number + 1:] for mail in mails[later][1:]]
