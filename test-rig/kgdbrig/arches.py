@@ -41,12 +41,12 @@ ARCHES: dict[str, Arch] = {
         name="x86_64", make_arch="x86_64", configs=("x86", "x86_64"), pointer=8, text_offset=0xffffffff80000000,
         image="bzImage", image_path="arch/x86/boot/bzImage",
         qemu="qemu-system-x86_64", machine=("-machine", "pc"), cpu="qemu64", debian="", user_flags=(),
-        console_tty="ttyS0", kgdb_tty="ttyS1", early="earlycon=uart8250,io,0x2f8,115200", objects=1140),
+        console_tty="ttyS0", kgdb_tty="ttyS1", early="earlycon=uart8250,io,0x2f8,115200", objects=1260),
     "i386": Arch(
         name="i386", make_arch="i386", configs=("x86", "i386"), pointer=4, text_offset=0xc0000000,
         image="bzImage", image_path="arch/x86/boot/bzImage",
         qemu="qemu-system-i386", machine=("-machine", "pc"), cpu="qemu32", debian="i386", user_flags=("-m32",),
-        console_tty="ttyS0", kgdb_tty="ttyS1", early="earlycon=uart8250,io,0x2f8,115200", objects=1140),
+        console_tty="ttyS0", kgdb_tty="ttyS1", early="earlycon=uart8250,io,0x2f8,115200", objects=1260),
 }
 
 

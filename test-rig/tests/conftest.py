@@ -28,8 +28,8 @@ from kgdbrig.clients.gdb import Debugger
 from kgdbrig.clients.target import Target
 from kgdbrig.judging import endurance, klog
 from kgdbrig.kernels import build, source
-from kgdbrig.kernels.build import Kernel
 from kgdbrig.kernels.hooks import PARTS
+from kgdbrig.kernels.kernel import Kernel
 from kgdbrig.machines import qemu
 from kgdbrig.machines.description import Description
 

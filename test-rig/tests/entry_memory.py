@@ -3,11 +3,9 @@
 
 from __future__ import annotations
 
-import re
-
 from kgdbrig import arches
 from kgdbrig.judging.check import entry
-from kgdbrig.kernels.build import Kernel
+from kgdbrig.kernels.kernel import Kernel
 
 #: Not each CPU's own.
 OF_ALL_CPUS = frozenset(("__per_cpu_offset", "__cpu_online_mask", "jiffies"))
@@ -47,7 +45,7 @@ def place(name: str, symbol: int, per_cpu_offset: int) -> int:
 
 
 def _options(kernel: Kernel) -> set[str]:
-    return set(re.findall(r"^CONFIG_(\w+)=y$", (kernel.directory / "config").read_text(encoding="ascii"), re.MULTILINE))
+    return {name.removeprefix("CONFIG_") for name, value in kernel.config.items() if value == "y"}
 
 
 def _place(kernel: Kernel, name: str, options: set[str]) -> int:

@@ -13,7 +13,7 @@ from pathlib import Path
 from kgdbrig.clients.console import Console
 from kgdbrig.clients.gdb import Gdb, GdbError
 from kgdbrig.errors import MissingDependency, RigError
-from kgdbrig.kernels.build import Kernel
+from kgdbrig.kernels.kernel import Kernel
 
 _NAME = "kgdb_values"
 _FILE = f"/sys/kernel/debug/{_NAME}"

@@ -18,7 +18,7 @@ from kgdbrig.clients.gdb import Gdb
 from kgdbrig.clients.target import Target
 from kgdbrig.errors import RigError, RigTimeout
 from kgdbrig.kernels import build
-from kgdbrig.kernels.build import Kernel
+from kgdbrig.kernels.kernel import Kernel
 from kgdbrig.line.tap import FROM_GDB, FROM_KGDB
 from kgdbrig.machines.description import Description
 from kgdbrig.machines.qemu import Machine

@@ -22,7 +22,7 @@ COMPLAINT = re.compile(r"\bERROR\b|WARNING|\bBUG\b|\bINFO: (?!NMI handler)|KASAN
 
 #: Where the log is: an array of 1 << CONFIG_LOG_BUF_SHIFT bytes, with the text of the messages (kernel/printk).
 _BUFFER = "__log_buf"
-_SHIFT = re.compile(r"^CONFIG_LOG_BUF_SHIFT=(\d+)$", re.MULTILINE)
+_SHIFT = "CONFIG_LOG_BUF_SHIFT"
 #: What lies there between two messages: their headers, and bytes that were never written.
 _BETWEEN = re.compile(rb"[^\t\n -~]+")
 
@@ -39,8 +39,8 @@ def read(machine: AnyMachine) -> str:
     is not QEMU's.
     """
     kernel = machine.kernel
-    shift = _SHIFT.search((kernel.directory / "config").read_text(encoding="utf-8"))
+    shift = kernel.config.get(_SHIFT)
     if shift is None:
-        raise RigError(f"{kernel.source} has no CONFIG_LOG_BUF_SHIFT")
+        raise RigError(f"{kernel.source} has no {_SHIFT}")
     address = kernel.symbol(_BUFFER) - arches.find(kernel.arch).text_offset
-    return _BETWEEN.sub(b"\n", machine.memory(address, 1 << int(shift[1]))).decode("ascii")
+    return _BETWEEN.sub(b"\n", machine.memory(address, 1 << int(shift))).decode("ascii")

@@ -30,6 +30,7 @@ from kgdbrig.arches import Arch
 from kgdbrig.errors import BuildError, MissingDependency, RigError
 from kgdbrig.kernels import overlay, reuse, source
 from kgdbrig.kernels.hooks import PARTS
+from kgdbrig.kernels.kernel import Kernel, settings
 from kgdbrig.kernels.overlay import Overlay
 from kgdbrig.kernels.source import Source
 from kgdbrig.progress import Progress
@@ -54,40 +55,6 @@ _REPRODUCIBLE = {"KBUILD_BUILD_TIMESTAMP": "Thu Jan  1 00:00:00 UTC 1970", "KBUI
 _FOREIGN = ("ARCH", "CROSS_COMPILE", "KBUILD_OUTPUT", "KCONFIG_CONFIG", "KERNEL_SRC", "LOCALVERSION", "M",
             "MAKEFLAGS", "MAKELEVEL", "MAKEOVERRIDES", "MFLAGS", "O", "STOCK", "V", "W", "KCFLAGS", "KAFLAGS",
             "KBUILD_EXTRA_SYMBOLS")
-
-
-@dataclass(frozen=True)
-class Kernel:
-    """A finished build.
-
-    `directory` holds the image, vmlinux with its gdb scripts next to it,
-    config, System.map, modules/*.ko (with debugging information), series.txt
-    (the hooks that were applied) and build.log.  `series` is the last part of
-    the series that it has, and `without` names the hooks that were left out.
-    """
-
-    version: str
-    arch: str
-    stock: bool
-    key: str
-    directory: Path
-    image: Path
-    vmlinux: Path
-    release: str
-    source: str
-    series: str = PARTS[-1]
-    without: tuple[str, ...] = ()
-
-    def symbol(self, name: str) -> int:
-        """A symbol's address, by System.map: of a per-CPU variable, what to add __per_cpu_offset to.
-
-        RigError unless there is just one of that name.
-        """
-        found = re.findall(rf"^([0-9a-f]+) \S {re.escape(name)}$",
-                           (self.directory / "System.map").read_text(encoding="ascii"), re.MULTILINE)
-        if len(found) != 1:
-            raise RigError(f"{self.source} has {len(found)} symbols called {name}")
-        return int(found[0], 16)
 
 
 @dataclass(frozen=True)
@@ -118,7 +85,7 @@ class _Recipe:
     def variant(self) -> str:
         """Tells the trees of other overlays and configurations apart."""
         overlaid = "-stock" if self.stock else f"-{self.series}" if self.series != PARTS[-1] else ""
-        return overlaid + (f"-{self.config}" if self.config != "default" else "")
+        return overlaid + (f"-{_fragment(self.config).stem}" if self.config != "default" else "")
 
     @property
     def siblings(self) -> str:
@@ -143,7 +110,7 @@ class _Recipe:
             total.update(content)
 
         for name, text in (("recipe", _RECIPE), ("version", self.version), ("arch", self.arch.name),
-                           ("stock", str(self.stock)), ("series", self.series), ("config", self.config),
+                           ("stock", str(self.stock)), ("series", self.series), ("config", _fragment(self.config).stem),
                            ("source", self.source.digest), ("overlay", self.overlay.digest()),
                            ("without", repr(self.overlay.without)), ("compiler", self.compiler)):
             add(name, text.encode())
@@ -159,7 +126,7 @@ def build(version: str, arch: str, *, stock: bool = False, kernel_src: Path | No
           progress: TextIO | None = sys.stderr) -> Kernel:
     """The kernel for these inputs, built when the cache does not have it.
 
-    `config` other than "default" adds the fragment configs/CONFIG.config.
+    `config` other than "default" adds the fragment configs/CONFIG.config, or the file that it is the path of.
     The kernel has the series up to and including the part `series`, but for
     the hooks called `without` ("NAME.patch"); up to "fixes" it is configured
     as the stock kernel is.  It stays in the cache for as long as this process
@@ -186,12 +153,18 @@ def fragments(config: str, version: str, arch: str, stock: bool, *, emulator: bo
     required = ["common", *arches.find(arch).configs] + ["watchpoint"] * (not stock) + ["emulator"] * (not stock and emulator)
     optional = [version, f"{version}-{arch}"]
     # Last: who asks for one wants it, whatever the version leaves out.
-    asked = [config] * (config != "default")
-    missing = [name for name in required + asked if not (paths.CONFIGS / f"{name}.config").is_file()]
-    if missing:
-        raise RigError(f"there is no configuration {missing[0]}: {paths.CONFIGS / missing[0]}.config is not there")
-    found = [paths.CONFIGS / f"{name}.config" for name in required + optional + asked]
-    return tuple(path for path in found if path.is_file())
+    asked = [_fragment(config)] * (config != "default")
+    named = [paths.CONFIGS / f"{name}.config" for name in required]
+    for path in named + asked:
+        if not path.is_file():
+            raise RigError(f"there is no configuration {path.stem}: {path} is not there")
+    found = [paths.CONFIGS / f"{name}.config" for name in optional]
+    return tuple([*named, *(path for path in found if path.is_file()), *asked])
+
+
+def _fragment(config: str) -> Path:
+    """The file of a configuration: a user's, where it is called by its path."""
+    return Path(config) if os.sep in config or config.endswith(".config") else paths.CONFIGS / f"{config}.config"
 
 
 def _recipe(version: str, arch: str, stock: bool, kernel_src: Path | None, config: str, series: str,
@@ -336,7 +309,7 @@ class Kbuild:
                                           str(merged), *map(str, fragments)], configured)
             self._run("olddefconfig", self._command("olddefconfig"), configured)
             content = merged.read_bytes()
-        final = _parse(content.decode())
+        final = settings(content.decode())
         for symbol, (value, place) in wanted.items():
             if final.get(symbol, "n") != value:
                 said = (f"{place}: {symbol}={value} does not take in {self._origin.identity} "
@@ -415,19 +388,8 @@ def _settings(files: tuple[Path, ...]) -> dict[str, tuple[str, str]]:
     found = {}
     for path in files:
         for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1):
-            for symbol, value in _parse(line).items():
+            for symbol, value in settings(line).items():
                 found[symbol] = (value, f"{path}:{number}")
-    return found
-
-
-def _parse(text: str) -> dict[str, str]:
-    """The symbols of a .config; "is not set" is n."""
-    found = {}
-    for match in re.finditer(r"^(?:(CONFIG_\w+)=(.*)|# (CONFIG_\w+) is not set)$", text, re.MULTILINE):
-        if match[1]:
-            found[match[1]] = match[2]
-        else:
-            found[match[3]] = "n"
     return found
 
 

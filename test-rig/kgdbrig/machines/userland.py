@@ -10,7 +10,7 @@ from pathlib import Path
 
 from kgdbrig import arches, compiler, paths
 from kgdbrig.kernels import source
-from kgdbrig.kernels.build import Kernel
+from kgdbrig.kernels.kernel import Kernel
 
 _FLAGS = ("-std=gnu11", "-static", "-O2", "-Wall", "-Wextra", "-Werror")
 #: As the kernel compiles its tests, which have warnings: the variables that they read into are not used.

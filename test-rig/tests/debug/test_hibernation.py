@@ -10,7 +10,7 @@ import pytest
 from conftest import Boot
 from kgdbrig.clients.hwbp import PerfEvent
 from kgdbrig.clients.target import Target
-from kgdbrig.kernels.build import Kernel
+from kgdbrig.kernels.kernel import Kernel
 
 pytestmark = pytest.mark.one_version
 

@@ -7,7 +7,7 @@ import pytest
 
 from conftest import Boot
 from kgdbrig.judging import endurance, klog
-from kgdbrig.kernels.build import Kernel
+from kgdbrig.kernels.kernel import Kernel
 
 #: As endurance.TESTS, for about a minute.
 TESTS = ("V1F100I100", "V1S500I100")

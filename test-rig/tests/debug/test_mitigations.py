@@ -12,7 +12,7 @@ import entry_memory
 from conftest import Boot
 from drive import expect_perf_refused, per_cpu_offset
 from kgdbrig.clients.target import Target
-from kgdbrig.kernels.build import Kernel
+from kgdbrig.kernels.kernel import Kernel
 
 pytestmark = pytest.mark.rest_in_test_all
 

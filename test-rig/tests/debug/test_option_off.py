@@ -7,7 +7,7 @@ import pytest
 
 from conftest import Boot
 from drive import back_over_int3, kgdbts, prepare, set_and_go_on
-from kgdbrig.kernels.build import Kernel
+from kgdbrig.kernels.kernel import Kernel
 
 pytestmark = pytest.mark.one_version
 

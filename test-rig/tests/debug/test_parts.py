@@ -10,7 +10,7 @@ import pytest
 
 from conftest import Boot, Build, Platform
 from drive import expect_kgdbts_passes, go_on_wire, prepare, set_and_go_on, stop_on_wire
-from kgdbrig.kernels.build import Kernel
+from kgdbrig.kernels.kernel import Kernel
 
 pytestmark = pytest.mark.one_version
 

@@ -15,7 +15,7 @@ from conftest import Boot
 from drive import expect_kgdbts_passes
 from kgdbrig.clients.target import Target
 from kgdbrig.judging import klog
-from kgdbrig.kernels.build import Kernel
+from kgdbrig.kernels.kernel import Kernel
 from test_breakpoint_beside import test_break_beside, test_commands_at_a_stop
 from test_contexts import test_every_context_on_every_cpu, test_the_backtrace_shows_the_context
 from test_freed_memory import test_its_next_owner_hits, test_who_uses_it_after_it_was_freed
@@ -41,9 +41,8 @@ def kernel(rt_kernel: Kernel) -> Kernel:
 
 def test_it_is_one(target: Target) -> None:
     assert "PREEMPT_RT" in target.console.run("uname -v")
-    config = (target.kernel.directory / "config").read_text(encoding="ascii")
     for option in ("PREEMPT_RT", "IRQ_FORCED_THREADING", "DEBUG_ATOMIC_SLEEP", "PROVE_LOCKING"):
-        assert f"CONFIG_{option}=y" in config, option
+        assert target.kernel.config[f"CONFIG_{option}"] == "y", option
 
 
 def test_what_kdb_says_takes_no_lock(target: Target) -> None:

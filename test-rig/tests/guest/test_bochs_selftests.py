@@ -15,7 +15,7 @@ from drive import go_on_wire, prepare, set_and_go_on, stop_on_wire
 from kgdbrig.clients.patched import Patched
 from kgdbrig.clients.target import Target
 from kgdbrig.judging import klog
-from kgdbrig.kernels.build import Kernel
+from kgdbrig.kernels.kernel import Kernel
 
 #: What breakpoint_test does on x86_64: instructions, stores and loads, each by local and by global enabling, an icebp, an int3.
 CASES = 12 + 48 + 48 + 2

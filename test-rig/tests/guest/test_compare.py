@@ -12,7 +12,7 @@ import pytest
 from conftest import Platform
 from kgdbrig import paths
 from kgdbrig.judging import compare
-from kgdbrig.kernels.build import Kernel
+from kgdbrig.kernels.kernel import Kernel
 
 
 @pytest.mark.one_version

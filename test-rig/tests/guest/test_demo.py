@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from kgdbrig import paths
-from kgdbrig.kernels.build import Kernel
+from kgdbrig.kernels.kernel import Kernel
 
 pytestmark = pytest.mark.i386
 

@@ -14,7 +14,7 @@ from conftest import Boot
 from drive import expect_kgdbts_passes, prepare, set_and_go_on, sync_stops
 from kgdbrig.clients.hwbp import PerfEvent
 from kgdbrig.clients.target import Target
-from kgdbrig.kernels.build import Kernel
+from kgdbrig.kernels.kernel import Kernel
 from kgdbrig.machines.qemu import INSTRUCTION_NS
 
 pytestmark = pytest.mark.rest_in_test_all
@@ -28,7 +28,7 @@ def fixed(boot: Boot, fixes_kernel: Kernel) -> Target:
 
 
 def test_it_is_configured_as_stock_is(fixes_kernel: Kernel) -> None:
-    assert "KGDB_WATCHPOINT" not in (fixes_kernel.directory / "config").read_text(encoding="utf-8")
+    assert "CONFIG_KGDB_WATCHPOINT" not in fixes_kernel.config
 
 
 def test_the_suite_passes(boot: Boot, fixes_kernel: Kernel) -> None:

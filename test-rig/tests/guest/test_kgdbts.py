@@ -9,7 +9,7 @@ import pytest
 
 from conftest import Boot
 from drive import expect_kgdbts_passes, kgdbts
-from kgdbrig.kernels.build import Kernel
+from kgdbrig.kernels.kernel import Kernel
 from kgdbrig.machines.qemu import INSTRUCTION_NS
 
 pytestmark = pytest.mark.i386

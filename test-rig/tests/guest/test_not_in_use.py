@@ -16,7 +16,7 @@ from drive import on_cpu, peek, prepare, stop_in_gdb, stop_on_wire, watched
 from kgdbrig.clients.hwbp import PerfEvent
 from kgdbrig.clients.target import Target
 from kgdbrig.clients.trigger import RUN, Context, forever, line
-from kgdbrig.kernels.build import Kernel
+from kgdbrig.kernels.kernel import Kernel
 from kgdbrig.machines.oracle import Oracle
 from kgdbrig.wait import Deadline
 

@@ -11,7 +11,7 @@ import pytest
 import entry_memory
 from kgdbrig.errors import RigError
 from kgdbrig.judging.check import entry
-from kgdbrig.kernels.build import Kernel
+from kgdbrig.kernels.kernel import Kernel
 
 CODE = """
 	.text
