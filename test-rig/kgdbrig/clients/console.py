@@ -3,11 +3,8 @@
 
 from __future__ import annotations
 
-import contextlib
-import os
 import re
-import socket
-import threading
+from collections.abc import Callable
 from pathlib import Path
 from types import TracebackType
 
@@ -15,7 +12,7 @@ import pexpect
 from pexpect import fdpexpect
 
 from kgdbrig.errors import RigError, RigTimeout
-from kgdbrig.wait import TAIL_LINES, Transcript, connect
+from kgdbrig.wait import TAIL_LINES, Deadline, Transcript, connect
 
 #: What the guest's /init sets as PS1.
 PROMPT = "rig# "
@@ -48,6 +45,27 @@ def printed(before: str, mark: str) -> str:
     return (output or echo).replace("\r", "").lstrip("\n")
 
 
+#: What log_in() looks for, in the order of _SIGNS: what answers what it has the shell say first, a message that ends
+#: like a prompt last.  Behind a prompt a shell may ask the terminal something.
+_SHELL_ANSWERS, _LOGIN, _PASSWORD, _SHELL = range(4)
+_END = r" *(?:\x1b\[[0-9;?]*[A-Za-z] *)*$"
+_SIGNS = ["shell-42", f"ogin:{_END}", f"assword:{_END}", f"[#$]{_END}"]
+#: How long the shell, or the login, may take to answer before it is asked again, in seconds.
+_ANSWER_SECONDS = 5.0
+#: How often the login may ask for who it is.
+_LOGINS = 2
+#: The share of bytes that are no text, from which on a line has another rate.
+_GARBAGE = 0.2
+
+
+def _garbage(text: str) -> str:
+    """What to add to an error when what has come is no text."""
+    strange = sum(not (character.isprintable() or character in "\r\n\t\x1b") or character == "\ufffd" for character in text)
+    if strange > _GARBAGE * len(text):
+        return " (what comes is no text: the line has another rate, or other settings than 8N1)"
+    return " (nothing comes: is it the right line, and does the machine run?)" if not text else ""
+
+
 #: Has the guest's shell enter KGDB, by SysRq-g.
 BREAK_IN = "echo g > /proc/sysrq-trigger"
 
@@ -57,21 +75,13 @@ class Console:
 
     All timeouts are in seconds; errors show the console's last lines.  `log`
     gets all that is received.
-
-    What the guest says is taken from the socket at once, by a thread, whether
-    or not anybody waits for it: QEMU sends byte by byte, of which the socket
-    holds no more than some 280, and a guest that cannot write to its console
-    stands still for up to a second a line.
     """
 
     def __init__(self, path: Path, log: Path | None = None) -> None:
         self._socket = connect(path, "the console")
         self._socket.settimeout(None)
         self._transcript = Transcript(log)
-        self._received, sink = os.pipe()
-        self._reader = threading.Thread(target=self._take, args=(sink,), name="console", daemon=True)
-        self._reader.start()
-        self._shell = fdpexpect.fdspawn(self._received, encoding="utf-8", codec_errors="replace")
+        self._shell = fdpexpect.fdspawn(self._socket, encoding="utf-8", codec_errors="replace")
         self._shell.logfile_read = self._transcript
         self._commands = 0
         self._running: str | None = None
@@ -91,6 +101,42 @@ class Console:
         It is not asked for: "What QEMU's clock does differently" in docs/rig.md.
         """
         self._await(_interrupted(PROMPT), timeout, "shell prompt on the console")
+
+    def log_in(self, user: str, password: str | None, timeout: float = 60) -> None:
+        """From whatever is on the console of a machine that runs, a login or a shell, to a shell at our prompt.
+
+        RigTimeout when neither comes; RigError when it wants a password that there is not, or takes none.
+        """
+        deadline = Deadline(timeout)
+        asked = 0
+        self._send("\n")
+        while True:
+            try:
+                found = self._shell.expect(_SIGNS, timeout=min(_ANSWER_SECONDS, deadline.left()))
+            except pexpect.TIMEOUT:
+                if deadline.passed():
+                    raise RigTimeout(f"login or shell on the console{_garbage(self._shell.before)}", timeout, self.tail()) \
+                        from None
+                # A message may have come behind the prompt.
+                self._send("\n")
+                continue
+            except (pexpect.EOF, OSError):
+                raise RigError(f"the console was closed; its last lines:\n{self.tail()}") from None
+            if found == _LOGIN:
+                asked += 1
+                if asked > _LOGINS:
+                    raise RigError(f"the console does not let {user} in:\n{self.tail()}")
+                self._send(f"{user}\n")
+            elif found == _PASSWORD:
+                if password is None:
+                    raise RigError(f"the console wants a password of {user}: --login {user}:PASSWORD")
+                self._send(f"{password}\n")
+            elif found == _SHELL:
+                # What the terminal echoes of this is neither the sum nor the prompt.
+                self._send(f"stty cols 4096; export PS1='{PROMPT[:3]}''{PROMPT[3:]}'; echo shell-$((6*7))\n")
+            else:
+                self._await(_interrupted(PROMPT), max(deadline.left(), 1), "prompt of the shell on the console")
+                return
 
     def wait_for_next_kernel(self, timeout: float = 120) -> None:
         """Return when the shell of a kernel that took over is at its prompt; what ran before is gone."""
@@ -134,6 +180,20 @@ class Console:
         self.status = int(match[1])
         return printed(before, self._mark)
 
+    def interrupt(self) -> Callable[[float], None]:
+        """Have the shell end what it runs, by Ctrl-C; what waits for its prompt, which may be asked more than once."""
+        self._send("\x03")
+
+        def ended(timeout: float) -> None:
+            self._await(_interrupted(PROMPT), timeout, "prompt of the guest's shell after Ctrl-C")
+            self._running = None
+
+        return ended
+
+    def fileno(self) -> int:
+        """Where it can be waited for that the guest says something."""
+        return self._socket.fileno()
+
     def press(self, text: str) -> None:
         """Type something beside what the shell is told, for the kernel to take."""
         self._send(text)
@@ -152,18 +212,8 @@ class Console:
         return self._transcript.tail(lines)
 
     def close(self) -> None:
-        with contextlib.suppress(OSError):
-            self._socket.shutdown(socket.SHUT_RDWR)  # which ends the thread
-        os.close(self._received)
-        self._reader.join()
         self._socket.close()
         self._transcript.close()
-
-    def _take(self, sink: int) -> None:
-        """Move what the guest says to where expect() finds it, until one of the two ends is closed."""
-        with open(sink, "wb", buffering=0) as stream, contextlib.suppress(OSError):
-            while received := self._socket.recv(65536):
-                stream.write(received)
 
     @property
     def _mark(self) -> str:

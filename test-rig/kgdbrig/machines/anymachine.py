@@ -42,6 +42,8 @@ class AnyMachine(abc.ABC):
     name = ""
     #: How long, in seconds, a busy host may take to boot the guest.
     boot_seconds = 60.0
+    #: Whether the rig has booted it, and it ends with the rig.
+    owned = True
     #: Whether memory() gives what vmlinux says is there.
     reads_memory = False
 

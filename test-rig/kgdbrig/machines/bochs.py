@@ -25,7 +25,7 @@ from typing import TypeVar
 from kgdbrig.errors import MachineError, MissingDependency, RigError, RigTimeout
 from kgdbrig.machines import initramfs
 from kgdbrig.machines.anymachine import AnyMachine
-from kgdbrig.machines.bridge import Bridge
+from kgdbrig.machines.bridge import TcpBridge
 from kgdbrig.machines.description import Description
 from kgdbrig.wait import Deadline
 
@@ -100,7 +100,7 @@ class Bochs(AnyMachine):
     def __init__(self, described: Description) -> None:
         super().__init__(described)
         self.boot_seconds = 120.0 if described.smp == 1 else 300.0
-        self._bridges: list[Bridge] = []
+        self._bridges: list[TcpBridge] = []
         self._debugger: _Debugger | None = None
         bad = re.search(r"['\"\\\n]", described.append)
         if bad:
@@ -115,10 +115,11 @@ class Bochs(AnyMachine):
     def start(self, before_first_instruction: Callable[[AnyMachine], None] | None = None) -> None:
         if self._process is not None:
             raise MachineError("this machine was started already")
-        root = initramfs.build(self.kernel, selftests=self.described.selftests)
+        root = initramfs.build(self.kernel, selftests=self.described.selftests,
+                               added=self.described.added)
         self._new_directory()
         try:
-            self._bridges = [Bridge(self.console, self.console_log), Bridge(self.kgdb)]
+            self._bridges = [TcpBridge(self.console, self.console_log), TcpBridge(self.kgdb)]
             disc = self._disc(root)
             if before_first_instruction is not None:
                 before_first_instruction(self)

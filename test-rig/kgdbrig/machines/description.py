@@ -9,14 +9,30 @@ from pathlib import Path
 from kgdbrig import arches
 from kgdbrig.arches import Arch
 from kgdbrig.errors import RigError
-from kgdbrig.kernels.build import Kernel
+from kgdbrig.kernels.kernel import Kernel
+from kgdbrig.machines.endpoint import Endpoint
 
-#: The kinds of machine, by the name that `rig boot --machine` takes.
+#: The kinds of machine that the rig boots, by the name that `rig boot --machine` takes.
 MACHINES = ("qemu", "bochs")
+#: One that it does not.
+REMOTE = "remote"
 #: When the guest's debugger takes its port, or what else the port is.
 KGDBOC = ("late", "early", "wait", "console", "none")
 #: What only QEMU's can be.  `parallel` is nothing to Bochs: its CPUs take turns.
 _QEMU_ONLY = ("oracle", "counted", "instruction_ns", "hypervisor", "cpu", "state", "next_kernel", "disk_mb")
+
+
+@dataclasses.dataclass(frozen=True)
+class Lines:
+    """How a machine is reached that the rig does not boot.
+
+    Where its console has a login, `user` logs in, with a `password` if it is asked for one.
+    """
+
+    console: Endpoint
+    kgdb: Endpoint
+    user: str = "root"
+    password: str | None = None
 
 
 @dataclasses.dataclass(frozen=True)
@@ -40,7 +56,8 @@ class Description:
     CPU execute as many in a second as one alone does.  The longer, the fewer
     are executed while CPUs wait for a time to pass.
 
-    With `selftests` the guest has the kernel's own tests of breakpoints.
+    With `selftests` the guest has the kernel's own tests of breakpoints.  What is `added`, files or directories, is
+    in its /root.
 
     With `oracle` the oracle's plugin watches the guest.  With `next_kernel` the
     guest can start another kernel; see initramfs.build().  With `disk_mb` it
@@ -50,6 +67,8 @@ class Description:
     `hypervisor=False` keeps the guest from knowing that it is one: it takes
     QEMU's debug registers for a processor's.  `cpu` is another of QEMU's models
     than the one that machines with this kernel have.
+
+    With `lines`, machine="remote" is one that the rig does not boot.
 
     `state`, made by save() on a machine of the same description, is where the
     guest goes on from, instead of from its reset.
@@ -71,10 +90,12 @@ class Description:
     state: Path | None = None
     next_kernel: bool = False
     selftests: bool = False
+    added: tuple[Path, ...] = ()
+    lines: Lines | None = None
     disk_mb: int = 0
 
     def __post_init__(self) -> None:
-        if self.machine not in MACHINES:
+        if self.machine not in (*MACHINES, REMOTE):
             raise RigError(f"there is no machine {self.machine}: there are {' and '.join(MACHINES)}")
         if self.kgdboc not in KGDBOC:
             raise RigError(f"kgdboc is one of {', '.join(KGDBOC)}, not {self.kgdboc}")
@@ -83,7 +104,7 @@ class Description:
         if self.machine != "qemu":
             for field in dataclasses.fields(self):
                 if field.name in _QEMU_ONLY and getattr(self, field.name) != field.default:
-                    raise RigError(f"a machine in Bochs has no {field.name}: QEMU's has")
+                    raise RigError(f"a machine that is not QEMU's has no {field.name}")
 
     @property
     def arch(self) -> Arch:

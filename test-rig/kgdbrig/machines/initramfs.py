@@ -16,12 +16,13 @@ import stat
 import subprocess
 import sys
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TextIO
 
 from kgdbrig import arches, paths
 from kgdbrig.errors import MissingDependency, RigError, SourceError
-from kgdbrig.kernels.build import Kernel
+from kgdbrig.kernels.kernel import Kernel
 from kgdbrig.machines import userland
 from kgdbrig.packages import apt
 
@@ -83,11 +84,12 @@ NEXT_KERNEL, NEXT_INITRAMFS = "/boot/kernel", "/boot/initramfs"
 
 
 def build(kernel: Kernel, progress: TextIO | None = sys.stderr, *, next_kernel: bool = False,
-          selftests: bool = False) -> Path:
+          selftests: bool = False, added: Sequence[Path] = ()) -> Path:
     """The initramfs for a kernel, from the cache when nothing in it changed.
 
     With `next_kernel` the same kernel lies in it, and its initramfs; with
-    `selftests` the kernel's own tests of breakpoints.
+    `selftests` the kernel's own tests of breakpoints; the files and directories
+    `added` lie in /root.
     """
     if not _BUSYBOX.is_file():
         raise MissingDependency(f"busybox-static ({_BUSYBOX})")
@@ -99,18 +101,35 @@ def build(kernel: Kernel, progress: TextIO | None = sys.stderr, *, next_kernel: 
     key.update(b"next" * next_kernel + Path(__file__).read_bytes())
     key.update(paths.GUEST_INIT.read_bytes())
     key.update("".join(f"{name} {program.name}\n" for name, program in programs.items()).encode())
+    files = _added(added)
+    for name, content, mode in files:
+        key.update(f"{name} {mode:o} {len(content)}\n".encode() + content)
     path = paths.cache_dir("initramfs") / f"{key.hexdigest()[:32]}.cpio"
     if not path.exists():
         handle, temporary = tempfile.mkstemp(prefix=".pack-", dir=path.parent)
         try:
             with os.fdopen(handle, "wb") as stream:
                 inner = build(kernel, progress).read_bytes() if next_kernel else None
-                stream.write(_pack(kernel, busybox, programs, inner))
+                stream.write(_pack(kernel, busybox, programs, inner, files))
             os.replace(temporary, path)
         except BaseException:
             os.unlink(temporary)
             raise
     return path
+
+
+def _added(wanted: Sequence[Path]) -> list[tuple[str, bytes, int]]:
+    """What somebody wants in /root: name, content and mode of each file; RigError for what cannot be read."""
+    found = []
+    for path in wanted:
+        try:
+            for file in sorted(path.rglob("*")) if path.is_dir() else [path]:
+                if file.is_file():
+                    name = file.relative_to(path.parent).as_posix()
+                    found.append((f"root/{name}", file.read_bytes(), stat.S_IMODE(file.stat().st_mode)))
+        except OSError as error:
+            raise RigError(f"{path} cannot be added to the guest: {error.strerror}") from error
+    return found
 
 
 def _foreign_busybox(debian: str, progress: TextIO | None) -> Path:
@@ -140,7 +159,8 @@ def _fetch_busybox(debian: str, path: Path, progress: TextIO | None) -> None:
         temporary.replace(path)
 
 
-def _pack(kernel: Kernel, busybox: Path, programs: dict[str, Path], inner: bytes | None) -> bytes:
+def _pack(kernel: Kernel, busybox: Path, programs: dict[str, Path], inner: bytes | None,
+          added: Sequence[tuple[str, bytes, int]]) -> bytes:
     # The busybox of another architecture may not run here; Debian builds all with the same applets.
     listed = subprocess.run([str(_BUSYBOX), "--list-full"], capture_output=True, text=True, check=False)
     applets = listed.stdout.split()
@@ -162,6 +182,8 @@ def _pack(kernel: Kernel, busybox: Path, programs: dict[str, Path], inner: bytes
     if inner is not None:
         archive.file(NEXT_KERNEL.lstrip("/"), kernel.image.read_bytes())
         archive.file(NEXT_INITRAMFS.lstrip("/"), inner)
+    for name, content, mode in added:
+        archive.file(name, content, mode)
     modules = sorted((kernel.directory / "modules").glob("*.ko"))
     for module in modules:
         archive.file(f"lib/modules/{kernel.release}/{module.name}", _stripped(module))

@@ -14,6 +14,7 @@ from pathlib import Path
 from kgdbrig.errors import MachineError, MissingDependency, QmpError
 from kgdbrig.machines import initramfs
 from kgdbrig.machines.anymachine import AnyMachine
+from kgdbrig.machines.bridge import PipeBridge
 from kgdbrig.machines.description import Description
 from kgdbrig.machines.qmp import Qmp
 
@@ -63,8 +64,9 @@ class Machine(AnyMachine):
         self._counted = not described.parallel and starts_counted(described.kernel.version, smp) if counted is None else counted
         self._instruction_ns = _instruction_ns(smp) if ns is None else ns
         self._qmp: Qmp | None = None
+        self._bridge: PipeBridge | None = None
         super().__init__(described)
-        if "CONFIG_PROVE_LOCKING=y" in (described.kernel.directory / "config").read_text(encoding="ascii"):
+        if described.kernel.config.get("CONFIG_PROVE_LOCKING") == "y":
             self.boot_seconds = _CHECKED_BOOT_SECONDS
         self.reads_memory = not described.kaslr
 
@@ -80,14 +82,17 @@ class Machine(AnyMachine):
     def start(self, before_first_instruction: Callable[[AnyMachine], None] | None = None) -> None:
         if self._process is not None:
             raise MachineError("this machine was started already")
-        root = initramfs.build(self.kernel, next_kernel=self.described.next_kernel, selftests=self.described.selftests)
+        root = initramfs.build(self.kernel, next_kernel=self.described.next_kernel, selftests=self.described.selftests,
+                               added=self.described.added)
         plugin = None
         if self.described.oracle:
             from kgdbrig.machines.oracle import build_plugin  # the one part not every boot needs
             plugin = build_plugin(self.described.arch.qemu)
         self._new_directory()
         try:
+            self._bridge = PipeBridge(self.console, self._port)
             self._launch(root, plugin)
+            self._bridge.join()
             if before_first_instruction is not None:
                 before_first_instruction(self)
             if self.described.state is not None:
@@ -111,6 +116,9 @@ class Machine(AnyMachine):
                 with contextlib.suppress(subprocess.TimeoutExpired):
                     process.wait(_STOP_SECONDS)
                     break
+        if self._bridge is not None:
+            self._bridge.close()
+            self._bridge = None
         self._remove_directory()
 
     def save(self, state: Path) -> None:
@@ -151,6 +159,7 @@ class Machine(AnyMachine):
         self.monitor = self.directory / "monitor"
         self.oracle = self.directory / "oracle" if self.described.oracle else None
         self._disk = self.directory / "disk"
+        self._port = self.directory / "port"
 
     def _launch(self, root: Path, plugin: Path | None) -> None:
         if self.described.disk_mb:
@@ -183,8 +192,8 @@ class Machine(AnyMachine):
             raise MachineError(f"{self.described.arch.qemu} {ended}: {said or error}") from error
 
     def _command(self, root: Path, plugin: Path | None, monitor_fd: int) -> list[str]:
-        def listen(name: str, path: Path, *options: str) -> list[str]:
-            return ["-chardev", ",".join([f"socket,id={name},path={_escaped(path)},server=on,wait=off", *options])]
+        def listen(name: str, path: Path) -> list[str]:
+            return ["-chardev", f"socket,id={name},path={_escaped(path)},server=on,wait=off"]
 
         turns = ["-accel", f"tcg,thread={'multi' if self.described.parallel else 'single'}"]
         if self._counted:
@@ -198,7 +207,7 @@ class Machine(AnyMachine):
                    "-kernel", str(self.kernel.image), "-initrd", str(root), "-append", self.command_line,
                    "-chardev", f"socket,id=rig,fd={monitor_fd}", "-mon", "chardev=rig,mode=control",
                    *listen("monitor", self.monitor), "-mon", "chardev=monitor,mode=control",
-                   *listen("console", self.console, f"logfile={_escaped(self.console_log)}"),
+                   "-chardev", f"pipe,id=console,path={_escaped(self._port)},logfile={_escaped(self.console_log)}",
                    "-serial", "chardev:console",
                    *listen("kgdb", self.kgdb), "-serial", "chardev:kgdb",
                    *listen("qemu-gdb", self.qemu_gdb), "-gdb", "chardev:qemu-gdb"]
