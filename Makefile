@@ -7,6 +7,8 @@
 KVER ?= 6.12
 ARCH ?= x86_64
 STOCK ?=
+SYM ?=
+RUN ?=
 MACHINE ?= qemu
 KERNEL_SRC ?=
 SERIES ?=
@@ -24,18 +26,21 @@ export KVER ARCH
 # The value of a variable that the user gave, in the environment or on the command line.
 named = $(if $(filter-out file,$(origin $(1))),$($(1)))
 
+# Text for a shell to take as it is, between apostrophes.
+quoted = $(subst ','\'',$(1))
+
 # What 'apt-get install' has; the rig fetches later versions itself.
 SOURCE_PACKAGES = $(if $(OWN_SOURCE),,$(filter linux-source-6.%,$(addprefix linux-source-,$(or $(KVER),6.1 6.12))))
 
 # The targets that take a tree of the user's need no package for it.
-demo gdb kernel: OWN_SOURCE = $(KERNEL_SRC)
+demo who gdb kernel: OWN_SOURCE = $(KERNEL_SRC)
 
 # What is about several CPUs, sharing, letting go, early boot, and at random: also on a kernel that checks itself, and on
 # a real-time one. pytest says 5 where K leaves none of them.
 ON_MORE_KERNELS = $(patsubst %,test-rig/tests/guest/test_%.py,soak smp letting_go sharing early early_limits)
 
 .DEFAULT_GOAL := help
-.PHONY: help deps demo compare gdb console kernel test test-all test-host test-debug test-clients test-fixes soak endurance fuzz series check clean clean-cache
+.PHONY: help deps demo who compare gdb console kernel test test-all test-host test-debug test-clients test-fixes soak endurance fuzz series check clean clean-cache
 
 help: ## list the targets
 	@echo 'Targets:'
@@ -45,6 +50,7 @@ help: ## list the targets
 	@echo '           PART=fixes|feature|kdb|extra (of the series; default: all), SERIES=PART (a kernel with it up to there)'
 	@echo '           FIX=NAME.patch (only this one in test-fixes)'
 	@echo '           MACHINE=$(MACHINE) (qemu; or bochs: its debug registers do what those of a processor do)'
+	@echo '           SYM=EXPR (a variable, for who) RUN=COMMAND (for the guest meanwhile)'
 	@echo '           K=EXPR (run the tests that match, as pytest -k), JOBS=N (so many tests at a time)'
 	@echo '           N=NUMBER (of accesses, of times), SEED=NUMBER, PARALLEL=1 (a thread for each CPU), SEVERAL=1 (soak by a'
 	@echo '           client as gdb 17 is one), CONFIG=default (endurance without lockdep), FUZZ_SECONDS=NUMBER, OUTPUT=DIR'
@@ -54,6 +60,9 @@ deps: ## install what everything below needs (Debian 12 or 13; apt-get, through 
 
 demo: deps ## build a kernel, boot it, and watch gdb stop on the store that changed a variable (KERNEL_SRC)
 	@$(RIG) demo --kernel $(KVER) --arch $(ARCH) $(if $(KERNEL_SRC),--source '$(KERNEL_SRC)')
+
+who: deps ## say who writes a variable while a command runs in the guest (SYM, RUN, KERNEL_SRC; docs/who.md)
+	@$(RIG) who '$(call quoted,$(SYM))' --kernel $(KVER) --arch $(ARCH) --machine $(MACHINE) $(RIG_SOURCE) $(if $(RUN),--run '$(call quoted,$(RUN))')
 
 compare: deps ## the same scenarios on the stock and the patched kernel, in a table (KVER)
 	@$(RIG) compare --kernel $(KVER) --arch $(ARCH)

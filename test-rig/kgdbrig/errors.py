@@ -3,7 +3,7 @@
 
 Every error meant for a person derives from RigError.  Its message says what
 went wrong, where, and what to do about it; the command line prints it without
-a traceback and exits with status 1.
+a traceback and exits with its status.
 """
 
 from __future__ import annotations
@@ -13,6 +13,8 @@ from pathlib import Path
 
 class RigError(Exception):
     """Something a person can act on; str() is the whole message."""
+
+    status = 1
 
 
 class MissingDependency(RigError):

@@ -27,6 +27,8 @@ GUEST_INIT = GUEST / "init"
 TRIGGER = GUEST / "trigger"
 GUEST_USER = GUEST / "user"
 ORACLE = RIG / "oracle"
+#: For gdb to run, not for the rig to import.
+GDB_ACCESS = RIG / "in_gdb" / "access.py"
 GDBINIT = REPOSITORY / "gdbinit" / "kgdb-watch.gdb"
 
 #: All that the rig keeps in the cache: each a directory there.

@@ -1,11 +1,13 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Which version of a program there is."""
+"""Which version of a program there is, and what is in one."""
 
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 
 from kgdbrig.errors import MissingDependency
 
@@ -18,3 +20,12 @@ def version(command: Sequence[str], environment: Mapping[str, str] | None = None
     except FileNotFoundError as error:
         raise MissingDependency(command[0]) from error
     return said.partition("\n")[0]
+
+
+def variables(path: Path) -> set[str]:
+    """The names of the variables of an object file, static ones included."""
+    try:
+        said = subprocess.run(["nm", "--defined-only", str(path)], capture_output=True, text=True, check=False).stdout
+    except FileNotFoundError as error:
+        raise MissingDependency("nm") from error
+    return set(re.findall(r"^[0-9a-f]+ [bBdDrRgGsSvVA] ([\w.]+)$", said, re.MULTILINE))

@@ -4,8 +4,10 @@
 from __future__ import annotations
 
 import re
+import select
 import socket
 import time
+from collections.abc import Iterable
 from pathlib import Path
 
 from kgdbrig.errors import RigError
@@ -76,3 +78,11 @@ def connect(path: Path, what: str, timeout: float = 10) -> socket.socket:
         connection.close()
         raise RigError(f"cannot connect to {what} at {path}: {error}; does its machine run?") from error
     return connection
+
+
+def readable(descriptors: Iterable[int], timeout: float) -> bool:
+    """Wait until something can be read from one of them, or it has ended; False after `timeout` seconds."""
+    poll = select.poll()
+    for descriptor in descriptors:
+        poll.register(descriptor, select.POLLIN)
+    return bool(poll.poll(timeout * 1000))

@@ -100,6 +100,11 @@ class Gdb:
         pid: int = self._gdb.pid
         return pid
 
+    def fileno(self) -> int:
+        """Where it can be waited for that gdb says something."""
+        descriptor: int = self._gdb.fileno()
+        return descriptor
+
     def command(self, command: str, timeout: float = 30) -> str:
         """What gdb prints for a command until its prompt is back."""
         self._send(command)

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import contextlib
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from types import TracebackType
 
@@ -24,7 +24,7 @@ from kgdbrig.machines.anymachine import AnyMachine
 from kgdbrig.machines.debugregs import Register, enabled
 from kgdbrig.machines.description import Description
 from kgdbrig.machines.oracle import Oracle
-from kgdbrig.wait import Deadline
+from kgdbrig.wait import Deadline, readable
 
 #: What kdb says on its line when the machine has stopped, whoever is to print the kernel's messages.
 _ENTERS = b"Entering kdb"
@@ -32,6 +32,12 @@ _ENTERS = b"Entering kdb"
 #: which is also who is there before the first packet.
 _LEFT = (b"D", b"k")
 _IN_KDB = (b"3", b"")
+
+#: What says which line KGDB has.
+_KGDBOC = "/sys/module/kgdboc/parameters/kgdboc"
+
+#: And what says how much of the kernel's messages its console has.
+_LOGLEVEL = "/proc/sys/kernel/printk"
 
 #: How long a CPU may have nothing enabled, in seconds.
 _OFF_SECONDS = 10.0
@@ -77,6 +83,9 @@ class Target:
             self.machine.start(listen)
             if self.machine.described.kgdboc in ("early", "wait"):
                 self.tap.wait_text(_ENTERS, self.machine.boot_seconds)
+            elif not self.machine.owned:
+                self._log_in()
+                stack.callback(self._as_before)
             elif self.machine.described.state is None:
                 self.booted(self.machine.boot_seconds)
             self.trigger = Trigger(self.console)
@@ -122,6 +131,11 @@ class Target:
             with Rsp(self.line, self.kernel.arch) as rsp:
                 rsp.synchronize()
             self.tap.wait_client_gone()
+        elif not last and not self.machine.owned:
+            # Nobody knows who was there before: kdb says that it has the machine, the stub does not, and both take this.
+            with Rsp(self.line, self.kernel.arch) as rsp:
+                rsp.request("?", 30)
+            self.tap.wait_client_gone()
         elif last[:1] in _IN_KDB:
             self.tap.wait_text(_ENTERS, since=mark)
         elif last[:1] in _LEFT:
@@ -151,6 +165,26 @@ class Target:
         """
         self.console.wait_for_shell(timeout)
         self.console.run("dmesg -n 1")
+
+    def _log_in(self) -> None:
+        """Have a shell on a machine that runs already, and its kernel keep its messages for dmesg."""
+        lines = self.machine.described.lines
+        assert lines is not None
+        self.console.log_in(lines.user, lines.password)
+        self._loglevel = self.console.run(f"cat {_LOGLEVEL}", check=True).split()[0]
+        self.console.run("dmesg -n 1")
+        port = self.console.run(f"cat {_KGDBOC}").strip()
+        if self.console.status:
+            raise RigError(f"that machine's kernel has no {_KGDBOC}: CONFIG_KGDB_SERIAL_CONSOLE is not set")
+        if not port:
+            raise RigError(f"that machine's KGDB has no line: there, 'echo ttyS1,115200 > {_KGDBOC}', for the port that "
+                           f"{lines.kgdb.name} is connected with")
+
+    def _as_before(self) -> None:
+        """The kernel of somebody's machine says what it said before."""
+        if not self.console.busy:
+            with contextlib.suppress(RigError):
+                self.console.run(f"dmesg -n {self._loglevel}")
 
     def attach_gdb(self, *settings: str) -> Gdb:
         """A gdb at its prompt, connected, on a machine that it finds stopped by break_in(); before, it gets these commands."""
@@ -219,6 +253,21 @@ class Target:
         """Continue in gdb from the stop that break_in() made; the shell is at its prompt again."""
         gdb.resume()
         self.back()
+
+    def stop_or(self, gdb: Gdb, ended: Callable[[float], object], timeout: float) -> str | None:
+        """What gdb says when the running machine stops; None when something on the console has ended before.
+
+        `ended` is console.finish() or another wait there: it gets a timeout.  RigTimeout after `timeout` seconds of neither.
+        """
+        deadline = Deadline(timeout)
+        while True:
+            with contextlib.suppress(RigTimeout):
+                return gdb.wait_stop(0)
+            with contextlib.suppress(RigTimeout):
+                ended(0)
+                return None
+            if not readable((gdb.fileno(), self.console.fileno()), deadline.left()):
+                raise RigTimeout("stop in gdb, nor end on the console", timeout, self.report())
 
     def breakpoints_armed(self) -> list[int]:
         """How many debug registers each virtual CPU has enabled, as the emulator sees it."""

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import errno
 import json
 import os
@@ -19,10 +20,14 @@ from kgdbrig import arches, paths
 from kgdbrig.errors import MachineError, RigError
 from kgdbrig.kernels import source
 from kgdbrig.kernels.hooks import MAILED, PARTS
-from kgdbrig.machines.description import KGDBOC, MACHINES, Description
+from kgdbrig.kernels.kernel import Kernel
+from kgdbrig.machines import endpoint
+from kgdbrig.machines.description import KGDBOC, MACHINES, REMOTE, Description, Lines
 
 DEFAULT_VERSION = "6.12"
 DEFAULT_ARCH = "x86_64"
+#: The status of 'rig who' where the question could not be asked.
+NO_ANSWER = 200
 
 
 class _Terminated(BaseException):
@@ -35,7 +40,12 @@ class _Terminated(BaseException):
 
 def main(arguments: list[str] | None = None) -> int:
     """Run one command; its exit status."""
-    options = _parser().parse_args(arguments)
+    try:
+        options = _parser().parse_args(arguments)
+    except SystemExit as end:
+        # git bisect would take argparse's 2 for an answer.
+        asked = sys.argv[1:2] if arguments is None else arguments[:1]
+        return NO_ANSWER if end.code and asked == ["who"] else int(end.code or 0)
     signal.signal(signal.SIGTERM, _terminate)
     signal.signal(signal.SIGHUP, _terminate)
     signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell script's "rig boot &" would ignore it
@@ -45,7 +55,7 @@ def main(arguments: list[str] | None = None) -> int:
         return status
     except RigError as error:
         print(f"rig: {error}", file=sys.stderr)
-        return 1
+        return error.status
     except BrokenPipeError:
         # Who read our output is gone; point the stream elsewhere so that the exit does not fail on it again.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -111,6 +121,65 @@ def _demo(options: argparse.Namespace) -> int:
     from kgdbrig.commands.demo import run
 
     return run(options.kernel, options.arch, stock=options.stock, kernel_src=options.source)
+
+
+def _who(options: argparse.Namespace) -> int:
+    from kgdbrig.commands.who import NoAnswer
+
+    try:
+        return _ask_who(options)
+    except NoAnswer:
+        raise
+    except RigError as error:
+        raise NoAnswer(str(error)) from error
+
+
+def _ask_who(options: argparse.Namespace) -> int:
+    from kgdbrig.clients.accesses import Wanted
+    from kgdbrig.commands import who
+    from kgdbrig.judging import expect
+    from kgdbrig.kernels.build import build
+    from kgdbrig.kernels.given import given
+
+    wanted = tuple(Wanted(expression, writes=not options.read, unchanged=options.unchanged,
+                          reads=options.read or options.access) for expression in options.expression)
+    command, added = options.run_in_guest, list(options.add)
+    if options.script is not None:
+        command, added = f"sh /root/{options.script.name}", [*added, options.script]
+    lines = _lines(options)
+    if lines is not None and (options.vmlinux is None or options.image is not None or options.from_boot or added):
+        raise RigError("a machine that runs already (--console, --line) needs --vmlinux FILE of its kernel, and takes no "
+                       "--image, --from-boot, --script and --add")
+    if lines is None and (options.vmlinux is None) != (options.image is None):
+        raise RigError("--vmlinux FILE has the symbols of --image FILE: give both or none")
+    question = who.Question(wanted, command, options.seconds, options.from_boot,
+                            tuple(expect.parse(words) for words in options.expect))
+    stack = contextlib.ExitStack()
+
+    def make() -> Kernel:
+        if options.vmlinux is None:
+            return build(options.kernel, options.arch, **_build_arguments(options))
+        return stack.enter_context(given(options.vmlinux, options.image, options.arch, modules=options.modules))
+
+    def describe(kernel: Kernel) -> Description:
+        if lines is not None:
+            return Description(kernel, REMOTE, lines=lines)
+        return Description(kernel, options.machine, smp=options.smp, append=options.append, memory_mb=options.memory,
+                           parallel=False, added=tuple(added), kgdboc="early" if options.from_boot else "late")
+
+    with stack:
+        status = who.run(question, make, describe, json=options.json, junit=options.junit)
+    return status
+
+
+def _lines(options: argparse.Namespace) -> Lines | None:
+    """How the machine is reached that is not booted, if it is not."""
+    if options.console is None and options.line is None:
+        return None
+    if options.console is None or options.line is None:
+        raise RigError("a machine that runs already has a --console, and a --line that its KGDB has")
+    user, colon, password = options.login.partition(":")
+    return Lines(endpoint.parse(options.console), endpoint.parse(options.line), user, password if colon else None)
 
 
 def _compare(options: argparse.Namespace) -> int:
@@ -199,7 +268,7 @@ def _parser() -> argparse.ArgumentParser:
     overlaid.add_argument("--series", metavar="PART", choices=PARTS, default=PARTS[-1],
                           help=f"only the series up to and including a part: {', '.join(PARTS)} (default: all of it)")
     build.add_argument("--config", metavar="NAME", default="default",
-                       help="add the configuration fragment test-rig/configs/NAME.config")
+                       help="add a configuration fragment: test-rig/configs/NAME.config, or a file of yours by its path")
 
     threads = argparse.ArgumentParser(add_help=False)
     threads.add_argument("--parallel", action="store_true",
@@ -228,6 +297,7 @@ def _parser() -> argparse.ArgumentParser:
     command = commands.add_parser("demo", parents=[kernel, own], help="play a session with watchpoints")
     command.add_argument("--stock", action="store_true", help="on a kernel without our patches, where it fails")
     command.set_defaults(run=_demo)
+    _add_who(commands, machine)
     command = commands.add_parser("compare", parents=[kernel],
                                   help="try the same on the stock and the patched kernel, and print a table")
     command.set_defaults(run=_compare)
@@ -273,3 +343,37 @@ def _parser() -> argparse.ArgumentParser:
     command = commands.add_parser("clean-cache", help="remove built kernels, sources and objects from the cache")
     command.set_defaults(run=_clean_cache)
     return parser
+
+
+def _add_who(commands: argparse._SubParsersAction[argparse.ArgumentParser], machine: argparse.ArgumentParser) -> None:
+    """'rig who'."""
+    command = commands.add_parser("who", parents=[machine], help="say who writes a variable",
+                                  description="Boots a kernel, watches variables while a command runs in the guest, and says "
+                                  "of each access who made it, and where; at the end how many there were at each place. "
+                                  "Ends with 0, or with 1 where something else was --expect-ed; docs/who.md has the "
+                                  "statuses for what is no answer.")
+    command.add_argument("expression", metavar="SYM", nargs="+", help="a variable, or another expression that gdb takes")
+    kinds = command.add_mutually_exclusive_group()
+    kinds.add_argument("--read", action="store_true", help="tell of reads, not of writes")
+    kinds.add_argument("--access", action="store_true", help="tell of reads as well as of writes")
+    command.add_argument("--unchanged", action="store_true", help="also tell of writes that leave the value as it was")
+    command.add_argument("--run", metavar="CMD", dest="run_in_guest", help="what the guest's shell is to run meanwhile")
+    command.add_argument("--script", metavar="FILE", type=Path, help="a shell script for the guest to run, instead")
+    command.add_argument("--add", metavar="PATH", type=Path, action="append", default=[],
+                         help="a file or directory that the guest has in /root; may be repeated")
+    command.add_argument("--seconds", metavar="S", type=float, default=60.0,
+                         help="how long to watch without --run, and how long that may take (default 60)")
+    command.add_argument("--from-boot", action="store_true", help="watch from the first lines of start_kernel() on")
+    command.add_argument("--expect", metavar="WHAT", action="append", default=[],
+                         help="none, a number of accesses, =VALUE that the last one leaves, or 'in FUNCTION' for all of "
+                         "them: ends with 1 where it is otherwise")
+    command.add_argument("--vmlinux", metavar="FILE", type=Path, help="a kernel that is built already, with the patches")
+    command.add_argument("--image", metavar="FILE", type=Path, help="what boots of it (bzImage)")
+    command.add_argument("--modules", metavar="DIR", type=Path, help="and a directory with its *.ko")
+    command.add_argument("--console", metavar="LINE", help="ask a machine that runs already, with this console: a serial "
+                         "device (DEVICE,BAUD; default 115200), a unix socket, or HOST:PORT")
+    command.add_argument("--line", metavar="LINE", help="and its line that KGDB has, likewise")
+    command.add_argument("--login", metavar="USER[:PASSWORD]", default="root", help="who logs in there (default root)")
+    command.add_argument("--json", metavar="FILE", type=Path, help="write all that is known there (-: to standard output)")
+    command.add_argument("--junit", metavar="FILE", type=Path, help="write JUnit's XML there, a test case for each --expect")
+    command.set_defaults(run=_who)

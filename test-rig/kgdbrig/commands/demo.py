@@ -23,18 +23,15 @@ from kgdbrig.clients.target import Target
 from kgdbrig.errors import RigError, RigTimeout
 from kgdbrig.judging import klog
 from kgdbrig.kernels import build
-from kgdbrig.kernels.build import Kernel
+from kgdbrig.kernels.kernel import Kernel
 from kgdbrig.line.tap import FROM_KGDB
 from kgdbrig.machines.description import Description
-from kgdbrig.wait import Deadline
 
 _SET = "echo {} > /proc/sys/kernel/panic"
 _GET = "cat /proc/sys/kernel/panic"
 
 #: How long gdb may take to stop.  A write that comes back first ends the wait at once.
 _STOP_SECONDS = 60.0
-#: How often, in seconds, the target's console is looked at while gdb is waited for.
-_LOOK_SECONDS = 0.1
 #: Logs of runs that are kept; the oldest go first.
 _KEPT = 8
 
@@ -193,18 +190,11 @@ class _Session:
         """A command on the target: what gdb says when it stops, or None when it came back and gdb did not."""
         self._show(f"target# {command}")
         self._target.console.start(command)
-        deadline = Deadline(_STOP_SECONDS)
-        while not deadline.passed():
+        said = self._target.stop_or(self._gdb, self._target.console.finish, _STOP_SECONDS)
+        if said is None:
             with contextlib.suppress(RigTimeout):
-                return self._gdb.wait_stop(_LOOK_SECONDS)
-            with contextlib.suppress(RigTimeout):
-                self._target.console.finish(0)
-                break
-        else:
-            raise RigTimeout(f"stop in gdb, nor the end of '{command}' on the target", _STOP_SECONDS)
-        with contextlib.suppress(RigTimeout):
-            return self._gdb.wait_stop(0)
-        return None
+                return self._gdb.wait_stop(0)
+        return said
 
     def _finish(self, expected: str | None = "") -> None:
         """The target's command that is under way comes back, having printed just `expected`; None: whatever."""
