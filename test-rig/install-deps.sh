@@ -75,10 +75,16 @@ of_compilers() {
 	done
 }
 
+# apt takes a name that there is not for a pattern: linux-source-6.1 is found in
+# linux-source-6.12.
+is_known() {
+	apt-cache show "$1" 2>/dev/null | grep -qx "Package: $1"
+}
+
 # Of the kernel sources, those that this Debian has.
 known() {
 	for package in "$@"; do
-		! apt-cache show "$package" >/dev/null 2>&1 || printf '%s ' "$package"
+		! is_known "$package" || printf '%s ' "$package"
 	done
 }
 
@@ -119,7 +125,7 @@ apt update || echo "install-deps: apt-get update failed; going on with the lists
 needed=$(all_missing)
 echo "install-deps: installing $needed" >&2
 for package in $needed; do
-	apt-cache show "$package" >/dev/null 2>&1 ||
+	is_known "$package" ||
 		fail "apt knows no package $package (Debian 12 and 13 have it in main; see /etc/apt/sources.list)"
 done
 apt --no-install-recommends install $needed || fail "apt-get could not install: $(missing $needed)"

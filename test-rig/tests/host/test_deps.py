@@ -22,7 +22,7 @@ def programs(tmp_path: Path) -> Path:
     for name, text in {
             "id": "echo 1000",
             "dpkg-query": "exit 1",
-            "apt-cache": "exit 0",
+            "apt-cache": 'echo "Package: $2"',
             "sudo": f'echo "sudo $*" >> {tmp_path}/said; exec env -i PATH="$PATH" "$@"',
             "apt-get": f'echo "proxy ${{http_proxy-none}} ${{https_proxy-none}} $*" >> {tmp_path}/said'}.items():
         (place / name).write_text(f"#!/bin/sh\n{text}\n")
@@ -67,3 +67,10 @@ def test_what_a_tree_of_one_s_own_needs(programs: Path) -> None:
                               capture_output=True, check=True, env={"PATH": os.environ["PATH"]})
         line = next(line for line in done.stdout.splitlines() if "install-deps.sh" in line)
         assert line.split()[1:] == expected
+
+
+def test_a_source_that_this_debian_does_not_have(programs: Path) -> None:
+    """apt-cache finds another one by its name, which is a pattern to it."""
+    (programs / "apt-cache").write_text('#!/bin/sh\necho "Package: $2" | sed "s/source-6.1$/source-6.12/"\n')
+    run(programs, "linux-source-6.1")
+    assert "linux-source" not in (programs.parent / "said").read_text()
