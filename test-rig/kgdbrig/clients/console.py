@@ -52,6 +52,8 @@ _END = r" *(?:\x1b\[[0-9;?]*[A-Za-z] *)*$"
 _SIGNS = ["shell-42", f"ogin:{_END}", f"assword:{_END}", f"[#$]{_END}"]
 #: How long the shell, or the login, may take to answer before it is asked again, in seconds.
 _ANSWER_SECONDS = 5.0
+#: How often it does not when there is no use in asking again.
+_UNANSWERED = 3
 #: How often the login may ask for who it is.
 _LOGINS = 2
 #: The share of bytes that are no text, from which on a line has another rate.
@@ -60,10 +62,12 @@ _GARBAGE = 0.2
 
 def _garbage(text: str) -> str:
     """What to add to an error when what has come is no text."""
+    if not text:
+        return " (nothing comes: is it the right line, and does the machine run?)"
     strange = sum(not (character.isprintable() or character in "\r\n\t\x1b") or character == "\ufffd" for character in text)
     if strange > _GARBAGE * len(text):
         return " (what comes is no text: the line has another rate, or other settings than 8N1)"
-    return " (nothing comes: is it the right line, and does the machine run?)" if not text else ""
+    return ""
 
 
 #: Has the guest's shell enter KGDB, by SysRq-g.
@@ -108,15 +112,16 @@ class Console:
         RigTimeout when neither comes; RigError when it wants a password that there is not, or takes none.
         """
         deadline = Deadline(timeout)
-        asked = 0
+        asked = unanswered = 0
         self._send("\n")
         while True:
             try:
                 found = self._shell.expect(_SIGNS, timeout=min(_ANSWER_SECONDS, deadline.left()))
             except pexpect.TIMEOUT:
-                if deadline.passed():
-                    raise RigTimeout(f"login or shell on the console{_garbage(self._shell.before)}", timeout, self.tail()) \
-                        from None
+                unanswered += 1
+                why = _garbage(self._shell.before)
+                if deadline.passed() or (why and unanswered >= _UNANSWERED):
+                    raise RigTimeout(f"login or shell on the console{why}", deadline.seconds, self.tail()) from None
                 # A message may have come behind the prompt.
                 self._send("\n")
                 continue

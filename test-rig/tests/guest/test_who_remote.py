@@ -11,7 +11,7 @@ import socket
 import subprocess
 import threading
 import tty
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -62,10 +62,24 @@ def ask(vmlinux: Path, console: str, line: str, *, run: str = SET, user: str = "
     raise AssertionError
 
 
+def at_half_the_rate(sent: bytes) -> bytes:
+    """What a receiver makes of bytes that come one behind the other, at twice its rate (8N1)."""
+    bits = [bit for byte in sent for bit in (0, *(byte >> number & 1 for number in range(8)), 1)] + [1] * 20
+    received, at = bytearray(), 0
+    while at + 20 <= len(bits):
+        if bits[at]:
+            at += 1
+            continue
+        received.append(sum(bits[at + 2 * number + 3] << number for number in range(8)))
+        at += 20
+    return bytes(received)
+
+
 class Wire:
     """A pty that a terminal would see as a serial device, joined with one of the machine's sockets."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, received: Callable[[bytes], bytes] = bytes) -> None:
+        self._received = received
         self._socket = connect(path, "the port")
         self._socket.settimeout(None)
         self._ours, theirs = pty.openpty()
@@ -84,6 +98,7 @@ class Wire:
                 data = os.read(source, 4096)
                 if not data:
                     break
+                data = self._received(data)
                 while data:
                     data = data[os.write(sink, data):]
 
@@ -161,6 +176,20 @@ def test_what_is_wrong_with_a_line(machine: AnyMachine, kernel: Kernel, tmp_path
         os.close(taken)
     at_its_shell(machine, "echo '' > /sys/module/kgdboc/parameters/kgdboc")
     refused(str(machine.console), "that machine's KGDB has no line")
+
+
+@pytest.mark.only_in_test_all
+def test_a_line_of_another_rate(machine: AnyMachine, kernel: Kernel) -> None:
+    at_its_shell(machine)
+    with contextlib.closing(Wire(machine.console, at_half_the_rate)) as wire, \
+            pytest.raises(RigError, match="what comes is no text: the line has another rate"):
+        ask(kernel.vmlinux, wire.device, str(machine.kgdb))
+
+
+@pytest.mark.only_in_test_all
+def test_in_bochs(kernel: Kernel) -> None:
+    with kinds.make(Description(kernel, "bochs")) as machine:
+        assert ask(kernel.vmlinux, str(machine.console), str(machine.kgdb)) == 0
 
 
 @pytest.mark.only_in_test_all
