@@ -6,6 +6,7 @@ Each command prints one line of JSON, or ends in gdb's error:
     rig-watch EXPRESSION    of what is to be watched: its address, size and value
     rig-access [EXPRESSION[;;EXPRESSION...]]
                             of the stop: what gdb took it for, the values, who did it, and where
+    rig-module              of a stop in do_init_module(): which module it is
 
 "What it says" in docs/who.md is what becomes of the fields.
 """
@@ -17,14 +18,15 @@ from typing import Any
 
 import gdb
 
-#: Exception handlers add these to the preemption count, and the debugger stops in one (include/linux/preempt.h).
-_SOFTIRQ = 0x100
-_HARDIRQ = 0x10000
-_HARDIRQ_MASK = 0xF0000
-_NMI = 0x100000
-_NMI_MASK = 0xF00000
-#: Where the count of a CPU is, by version: in a per-CPU variable of one of these names.
+#: Where the preemption count of a CPU is, by version: in a per-CPU variable of one of these names.
 _PREEMPT_COUNT = ("__preempt_count", "pcpu_hot.preempt_count")
+#: In it, the bit of a softirq that is served (include/linux/preempt.h), which is the same in all versions.
+_SOFTIRQ = 0x100
+#: And where the four bits are that count hard interrupts, and NMIs: up to 6.12, and later, where the count has 8 bytes, or
+#: another variable counts NMIs.
+_HARDIRQ_NMI = (16, 20)
+_HARDIRQ_NMI_LATER = (24, 28)
+_NMIS = "nmi_nesting"
 
 #: Prefixes of an instruction that may be done in part, and what they stand before (SDM vol. 2, REP).
 _REPEATS = (0xF2, 0xF3)
@@ -75,6 +77,18 @@ class Access(gdb.Command):  # type: ignore[misc]
         pc, exact = _instruction(frame)
         values = [(_text(expression), _changed(expression)) for expression in argument.split(";;")] if argument else []
         _print(breakpoints=_hit, values=values, pc=pc, exact=exact, places=_places(frame, pc), **_who())
+
+
+class Module(gdb.Command):  # type: ignore[misc]
+    """rig-module: which module is about to be initialized; null where the machine has stopped elsewhere."""
+
+    def __init__(self) -> None:
+        super().__init__("rig-module", gdb.COMMAND_BREAKPOINTS)
+
+    def invoke(self, _argument: str, _from_tty: bool) -> None:
+        frame = gdb.newest_frame()
+        there = frame.name() == "do_init_module"
+        _print(module=frame.read_var("mod")["name"].string("ascii", "replace") if there else None)
 
 
 def _print(**what: Any) -> None:
@@ -157,14 +171,18 @@ def _places(frame: Any, pc: int) -> list[dict[str, Any]]:
 
     gdb's own innermost frame is of the PC, which may be another line, or another inlined function.
     """
-    found = []
+    found: list[dict[str, Any]] = []
     sal = gdb.find_pc_line(pc)
     line, symtab = sal.line, sal.symtab
     block = gdb.block_for_pc(pc)
     while block is not None and not block.is_static and not block.is_global:
         if block.function is not None:
             inlined = _inlined(block)
-            found.append(_place(block.function.name, symtab, line, inlined))
+            # A part of a function that the compiler has split off has its name as well.
+            if found and found[-1]["function"] == block.function.name:
+                found[-1]["inlined"] = inlined
+            else:
+                found.append(_place(block.function.name, symtab, line, inlined))
             # Where it was inlined is known to gdb's frames alone.
             symtab, line = None, 0
             if not inlined:
@@ -232,21 +250,33 @@ def _who() -> dict[str, Any]:
 
 def _context(cpu: int) -> str:
     """What the exception came out of: "task", "softirq", "irq" or "nmi"; "" where the kernel does not tell."""
-    for name in _PREEMPT_COUNT:
-        try:
-            count = int(gdb.parse_and_eval(f"*(int *)((char *)&{name} + __per_cpu_offset[{cpu}])"))
-        except gdb.error:
-            continue
-        # The debug exception is an NMI to the kernel, and an interrupt.
-        nmi, hardirq = (count & _NMI_MASK) - _NMI, (count & _HARDIRQ_MASK) - _HARDIRQ
-        if nmi > 0:
-            return "nmi"
-        if hardirq > 0:
-            return "irq"
-        return "softirq" if count & _SOFTIRQ else "task"
-    return ""
+    found = next(filter(None, (_per_cpu(name, cpu) for name in _PREEMPT_COUNT)), None)
+    if found is None:
+        return ""
+    count, size = found
+    separate = _per_cpu(_NMIS, cpu)
+    hardirq_at, nmi_at = _HARDIRQ_NMI_LATER if size == 8 or separate else _HARDIRQ_NMI
+    hardirqs, nmis = count >> hardirq_at & 0xF, separate[0] if separate and size < 8 else count >> nmi_at & 0xF
+    # The debug exception is an NMI to the kernel, and counted as an interrupt too.
+    if nmis > 1:
+        return "nmi"
+    if hardirqs > 1:
+        return "irq"
+    return "softirq" if count & _SOFTIRQ else "task"
+
+
+def _per_cpu(name: str, cpu: int) -> tuple[int, int] | None:
+    """The value of a CPU's variable, and its size; None where there is none."""
+    try:
+        variable = gdb.parse_and_eval(name)
+        kind = "unsigned long" if variable.type.sizeof == 8 else "unsigned int"
+        value = gdb.parse_and_eval(f"*({kind} *)((char *)&{name} + __per_cpu_offset[{cpu}])")
+    except gdb.error:
+        return None
+    return int(value), int(variable.type.sizeof)
 
 
 gdb.events.stop.connect(_on_stop)
 Watch()
 Access()
+Module()

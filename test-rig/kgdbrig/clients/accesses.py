@@ -12,10 +12,12 @@ from __future__ import annotations
 import dataclasses
 import json
 import re
+from pathlib import Path
 from typing import Any
 
 from kgdbrig import paths
 from kgdbrig.clients.gdb import Gdb, GdbError
+from kgdbrig.clients.modules import flattened
 from kgdbrig.clients.target import Target
 from kgdbrig.errors import RigError
 from kgdbrig.line.tap import FROM_KGDB
@@ -30,6 +32,8 @@ _FIELD = re.compile(rb"\b(a|r)?watch:([0-9a-f]+);")
 #: What it says when the kernel has no slot for one, as it lets the machine go on or after it has said that it does.
 _REFUSED = re.compile(r"Could not insert hardware (watchpoint|breakpoint)")
 _SEPARATOR = ";;"
+#: How long gdb may take to read the symbols of modules, in seconds.
+_MODULES_SECONDS = 120.0
 
 
 class CannotWatch(RigError):
@@ -38,6 +42,12 @@ class CannotWatch(RigError):
 
 class NotInserted(CannotWatch):
     """The kernel has refused a watchpoint as gdb let the machine go on."""
+
+
+def unknown(error: CannotWatch) -> str | None:
+    """The symbol that gdb does not know, if that is why something cannot be watched."""
+    found = re.search(r'No symbol "([^"]+)" in current context', str(error))
+    return found[1] if found else None
 
 
 @dataclasses.dataclass(frozen=True)
@@ -138,6 +148,11 @@ class Accesses:
         self._gdb = gdb
         self._watched: list[_Watched] = []
         self._count = 0
+        #: Where gdb finds modules.
+        self._modules = target.machine.directory / "modules"
+        #: What is wanted of modules that are not loaded, and gdb's number of the breakpoint where they are.
+        self._of_modules: dict[str, list[Wanted]] = {}
+        self._loading: int | None = None
         said = gdb.command(f"source {paths.GDB_ACCESS}")
         if said:
             raise GdbError(f"gdb does not take {paths.GDB_ACCESS}:\n{said}")
@@ -154,6 +169,49 @@ class Accesses:
         access = self._set("awatch" if wanted.writes else "rwatch", wanted.expression) \
             if wanted.reads or wanted.unchanged else None
         self._watched.append(_Watched(wanted, about["size"], about["value"], change, access))
+
+    def watch_in_module(self, wanted: Wanted, module: Path) -> None:
+        """Set gdb's watchpoints for a variable of a module (MODULE.ko): now, where it is loaded, else in loads()."""
+        flattened(module, self._modules)
+        self._read_modules()
+        try:
+            self.watch(wanted)
+        except CannotWatch as error:
+            if unknown(error) is None:
+                raise
+            self._watch_when_loaded(wanted, module.stem.replace("-", "_"))
+
+    def _read_modules(self) -> None:
+        """Have gdb know the variables of the modules that are loaded now."""
+        self._gdb.command(f"lx-symbols {self._modules}", _MODULES_SECONDS)
+
+    def _watch_when_loaded(self, wanted: Wanted, module: str) -> None:
+        """Set gdb's watchpoints for it when a module has been loaded, before its first instruction; see loads()."""
+        if self._loading is None:
+            said = self._gdb.command("break do_init_module")
+            made = re.search(r"^Breakpoint (\d+) at ", said, re.MULTILINE)
+            if made is None:
+                raise GdbError(f"gdb does not stop where modules are loaded: {said.strip()}")
+            self._loading = int(made[1])
+        self._of_modules.setdefault(module, []).append(wanted)
+
+    def loads(self) -> bool:
+        """Whether this stop is because a module was loaded; what is wanted of it is watched then."""
+        if self._loading is None or (name := self._ask("rig-module")["module"]) is None:
+            return False
+        if wanted := self._of_modules.pop(name, []):
+            self._read_modules()
+        for each in wanted:
+            self.watch(each)
+        if not self._of_modules:
+            self._gdb.command(f"delete {self._loading}")
+            self._loading = None
+        return True
+
+    @property
+    def not_loaded(self) -> list[str]:
+        """The modules that something is wanted of, and that were not loaded."""
+        return sorted(self._of_modules)
 
     def resume(self) -> None:
         """Let the machine go on; NotInserted where gdb says at once that it could not set all."""

@@ -7,12 +7,12 @@ What it does is described at the top of test-rig/guest/trigger/kgdb_values.c.
 from __future__ import annotations
 
 import re
-import subprocess
 from pathlib import Path
 
 from kgdbrig.clients.console import Console
 from kgdbrig.clients.gdb import Gdb, GdbError
-from kgdbrig.errors import MissingDependency, RigError
+from kgdbrig.clients.modules import flattened
+from kgdbrig.errors import RigError
 from kgdbrig.kernels.kernel import Kernel
 
 _NAME = "kgdb_values"
@@ -43,17 +43,8 @@ class Values:
             raise RigError(f"the guest does not say where {_NAME} lies:\n{found}")
 
     def symbols(self, gdb: Gdb) -> None:
-        """Have gdb read the module's symbols, which takes load() first.
-
-        The kernel links modules so that .data need not begin at 0, and gdb 13
-        then takes every section of the file to lie where its text lies.
-        """
-        flat = self._scratch / self._module.name
-        try:
-            subprocess.run(["objcopy", "--change-section-address", "*=0", str(self._module), str(flat)], check=True,
-                           capture_output=True)
-        except FileNotFoundError as error:
-            raise MissingDependency("objcopy") from error
+        """Have gdb read the module's symbols, which takes load() first."""
+        flat = flattened(self._module, self._scratch / "modules")
         others = "".join(f" -s {name} {address}" for name, address in self._sections.items() if name != ".text")
         said = gdb.command(f"add-symbol-file {flat} {self._sections['.text']}{others}")
         if "Reading symbols" not in said:

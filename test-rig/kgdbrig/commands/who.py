@@ -13,7 +13,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from kgdbrig import programs
-from kgdbrig.clients.accesses import Accesses, CannotWatch, NotInserted, Place, Wanted
+from kgdbrig.clients.accesses import Accesses, CannotWatch, NotInserted, Place, Wanted, unknown
 from kgdbrig.clients.console import BREAK_IN
 from kgdbrig.clients.gdb import Debugger, Gdb
 from kgdbrig.clients.target import Target
@@ -215,10 +215,14 @@ class _Session:
             try:
                 self._accesses.watch(wanted)
             except CannotWatch as error:
-                missing = re.search(r'No symbol "([^"]+)" in current context', str(error))
-                if missing is None:
+                name = unknown(error)
+                if name is None:
                     raise NotInMemory(str(error)) from error
-                raise NoSymbol(_unknown(missing[1], self._target.kernel)) from error
+                modules = sorted((self._target.kernel.directory / "modules").glob("*.ko"))
+                having = next((module for module in modules if name in programs.variables(module)), None)
+                if having is None:
+                    raise NoSymbol(_unknown(name, self._target.kernel)) from error
+                self._accesses.watch_in_module(wanted, having)
 
     def play(self) -> None:
         """Go on, until it is over; the machine then goes on without gdb."""
@@ -243,6 +247,8 @@ class _Session:
             raise
         self._stop()
         self._leave()
+        if modules := self._accesses.not_loaded:
+            raise NotInMemory(f"{', '.join(modules)}: no such module was loaded, and what is in it was not watched")
         self._target.console.finish()
         self._told.complaints = klog.complaints(self._target.console.run(f"dmesg | tail -n +{self._seen + 1}", _SHELL_SECONDS))
 
@@ -282,7 +288,7 @@ class _Session:
         deadline = Deadline(seconds)
         while (said := self._next(ended, deadline, awaited)) is not None:
             self._accesses.check(said)
-            if not self._tell():
+            if not self._accesses.loads() and not self._tell():
                 self._judge(said, self._accesses.other())
             self._resume()
 
@@ -342,7 +348,7 @@ class _Session:
                 said = self._next(_never, deadline, "stop in the debugger")
             except NeverEnds as error:
                 raise Hangs(str(error)) from error
-            if not self._tell():
+            if not self._accesses.loads() and not self._tell():
                 self._judge(said or "", self._accesses.other())
                 return
             self._resume()
@@ -377,11 +383,7 @@ def _never(seconds: float) -> None:
 
 
 def _unknown(name: str, kernel: Kernel) -> str:
-    """Why there is no such symbol, and which there are."""
-    for module in sorted((kernel.directory / "modules").glob("*.ko")):
-        if name in programs.variables(module):
-            return (f"{name} is in the module {module.stem}, which is not loaded when the watchpoint is set: "
-                    "ask for a variable of the kernel proper")
+    """That there is no such symbol, and which there are."""
     known = [variable for variable in programs.variables(kernel.vmlinux) if not variable.startswith("__k")]
     like = difflib.get_close_matches(name, known, _LIKE)
     names = f": is it {', '.join(like)}?" if like else ""

@@ -38,6 +38,7 @@ def stopped(target: Target, gdb: Gdb, accesses: Accesses, mark: int) -> list[Acc
     return found
 
 
+@pytest.mark.i386
 def test_each_context_on_each_cpu(boot: Boot) -> None:
     target = boot(smp=2)
     gdb, accesses, word = attached(target)

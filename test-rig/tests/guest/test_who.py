@@ -26,7 +26,8 @@ from kgdbrig.machines.description import Description
 pytestmark = pytest.mark.rest_in_test_all
 
 SET = "echo {} > /proc/sys/kernel/panic"
-PLACE = "do_proc_dointvec_conv"
+#: What stores there, by version.
+PLACES = {"7.3": "proc_int_u2k_conv_uop"}
 
 #: Of four bytes each.
 NAMES = ("panic_timeout", "panic_on_oops", "console_printk[0]", "pid_max", "kptr_restrict")
@@ -48,16 +49,17 @@ def ask(kernel: Kernel) -> Ask:
     return ask
 
 
-def test_two_writes(ask: Ask, capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+def test_two_writes(ask: Ask, kernel: Kernel, capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
     """What is said, and written for other programs; a write of the same value is none, for who does not want it."""
     files = (tmp_path / "told.json", tmp_path / "junit.xml")
+    place = PLACES.get(kernel.version, "do_proc_dointvec_conv")
     run = "; ".join(SET.format(value) for value in (7, 7, 9))
-    assert ask("panic_timeout", run=run, expected=("2", "=9", f"in {PLACE}", "none"), files=files) == 1
+    assert ask("panic_timeout", run=run, expected=("2", "=9", f"in {place}", "none"), files=files) == 1
     said = capsys.readouterr().out
     assert re.search(r"^1  panic_timeout: 0 -> 7, written by sh \(\d+\) on CPU 0, task\n"
-                     rf"   {PLACE} at kernel/sysctl\.c:\d+: WRITE_ONCE\(.*\n"
+                     rf"   {place} at kernel/sysctl\.c:\d+: WRITE_ONCE\(.*\n(   inlined in .*\n)?"
                      r"   called by .*, vfs_write, ksys_write, .*\n$", said, re.MULTILINE), said
-    assert re.search(rf"^    2  write   panic_timeout  {PLACE} at kernel/sysctl\.c:\d+$", said, re.MULTILINE), said
+    assert re.search(rf"^    2  write   panic_timeout  {place} at kernel/sysctl\.c:\d+$", said, re.MULTILINE), said
     assert "entry_SYSCALL_64\n" in said
     assert said.count("not as expected") == 1
     assert "not as expected (none): there were 2 accesses, not none" in said
@@ -82,7 +84,7 @@ def test_from_the_first_lines(ask: Ask, capsys: pytest.CaptureFixture[str]) -> N
 
 @pytest.mark.parametrize("expression, error, words", [
     ("panic_timeou", who.NoSymbol, "has no variable panic_timeou: is it panic_timeout"),
-    ("kgdb_trigger_buffer", who.NoSymbol, "is in the module kgdb_trigger, which is not loaded"),
+    ("values_counter", who.NotInMemory, "kgdb_values: no such module was loaded"),
     ("panic_timeout + 1", who.NotInMemory, "a value, not a place in memory"),
     ("$rax", who.NotInMemory, "a value, not a place in memory"),
     ("panic_timeout +", who.NotInMemory, "A syntax error"),
@@ -116,6 +118,17 @@ def test_no_end(ask: Ask, capsys: pytest.CaptureFixture[str], run: str, error: t
     with pytest.raises(error, match=re.escape(words)):
         ask("pid_max", run=f"echo 12345 > /proc/sys/kernel/pid_max; {run}", seconds=20)
     assert re.search(r"pid_max: \d+ -> 12345, written by", capsys.readouterr().out)
+
+
+@pytest.mark.parametrize("smp", [1, 2])
+def test_a_module_s_variable(ask: Ask, capsys: pytest.CaptureFixture[str], smp: int) -> None:
+    """It is watched from before the module's first instruction on, beside one of the kernel proper."""
+    load = "insmod /lib/modules/$(uname -r)/kgdb_values.ko"
+    assert ask("values_counter", "panic_timeout", run=f"{load}; echo counter 5 > /sys/kernel/debug/kgdb_values; {SET.format(7)}",
+               smp=smp, expected=("2",)) == 0
+    said = capsys.readouterr().out
+    assert re.search(r"^1  values_counter: 0 -> 5, written by sh .*\n   \w+ at \S*kgdb_values\.c:\d+: ", said, re.MULTILINE), said
+    assert re.search(r"^2  panic_timeout: 0 -> 7, written by sh ", said, re.MULTILINE), said
 
 
 @pytest.mark.only_in_test_all
