@@ -124,7 +124,7 @@ def _demo(options: argparse.Namespace) -> int:
 
 
 def _who(options: argparse.Namespace) -> int:
-    from kgdbrig.commands.who import NoAnswer
+    from kgdbrig.clients.noanswer import NoAnswer
 
     try:
         return _ask_who(options)

@@ -17,6 +17,7 @@ import pytest
 
 from conftest import Platform
 from kgdbrig import paths
+from kgdbrig.clients import noanswer
 from kgdbrig.clients.accesses import Wanted
 from kgdbrig.commands import who
 from kgdbrig.judging import expect
@@ -83,15 +84,15 @@ def test_from_the_first_lines(ask: Ask, capsys: pytest.CaptureFixture[str]) -> N
 
 
 @pytest.mark.parametrize("expression, error, words", [
-    ("panic_timeou", who.NoSymbol, "has no variable panic_timeou: is it panic_timeout"),
-    ("values_counter", who.NotInMemory, "kgdb_values: no such module was loaded"),
-    ("panic_timeout + 1", who.NotInMemory, "a value, not a place in memory"),
-    ("$rax", who.NotInMemory, "a value, not a place in memory"),
-    ("panic_timeout +", who.NotInMemory, "A syntax error"),
-    ("init_task", who.TooLong, "init_task has"),
+    ("panic_timeou", noanswer.NoSymbol, "has no variable panic_timeou: is it panic_timeout"),
+    ("values_counter", noanswer.NotInMemory, "kgdb_values: no such module was loaded"),
+    ("panic_timeout + 1", noanswer.NotInMemory, "a value, not a place in memory"),
+    ("$rax", noanswer.NotInMemory, "a value, not a place in memory"),
+    ("panic_timeout +", noanswer.NotInMemory, "A syntax error"),
+    ("init_task", noanswer.TooLong, "init_task has"),
 ])
 @pytest.mark.only_in_test_all
-def test_what_cannot_be_watched(ask: Ask, expression: str, error: type[who.NoAnswer], words: str) -> None:
+def test_what_cannot_be_watched(ask: Ask, expression: str, error: type[noanswer.NoAnswer], words: str) -> None:
     with pytest.raises(error, match=re.escape(words)):
         ask(expression, seconds=0)
 
@@ -100,20 +101,20 @@ def test_what_cannot_be_watched(ask: Ask, expression: str, error: type[who.NoAns
 def test_what_the_registers_do_not_cover(ask: Ask, tmp_path: Path) -> None:
     """Five are one more than there are; the file for the CI says why there is no answer."""
     files = (tmp_path / "told.json", tmp_path / "junit.xml")
-    with pytest.raises(who.TooLong, match="panic_timeout has 4 bytes, panic_on_oops has 4 bytes"):
+    with pytest.raises(noanswer.TooLong, match="panic_timeout has 4 bytes, panic_on_oops has 4 bytes"):
         ask(*NAMES, files=files)
     suite = ElementTree.parse(files[1]).getroot()
     assert suite.get("errors") == "1"
 
 
 @pytest.mark.parametrize("run, error, words", [
-    ("sleep 1000000", who.NeverEnds, "no end of 'echo 12345 > /proc/sys/kernel/pid_max; sleep 1000000'"),
-    ("echo c > /proc/sysrq-trigger", who.Died, "sysrq_handle_crash"),
-    ("echo 1 > /proc/sys/kernel/panic; echo c > /proc/sysrq-trigger", who.WentDown, "has rebooted, or powered off"),
-    ("reboot -f", who.WentDown, "has rebooted, or powered off"),
+    ("sleep 1000000", noanswer.NeverEnds, "no end of 'echo 12345 > /proc/sys/kernel/pid_max; sleep 1000000'"),
+    ("echo c > /proc/sysrq-trigger", noanswer.Died, "sysrq_handle_crash"),
+    ("echo 1 > /proc/sys/kernel/panic; echo c > /proc/sysrq-trigger", noanswer.WentDown, "has rebooted, or powered off"),
+    ("reboot -f", noanswer.WentDown, "has rebooted, or powered off"),
 ])
 @pytest.mark.only_in_test_all
-def test_no_end(ask: Ask, capsys: pytest.CaptureFixture[str], run: str, error: type[who.NoAnswer], words: str) -> None:
+def test_no_end(ask: Ask, capsys: pytest.CaptureFixture[str], run: str, error: type[noanswer.NoAnswer], words: str) -> None:
     """What was seen until then is told."""
     with pytest.raises(error, match=re.escape(words)):
         ask("pid_max", run=f"echo 12345 > /proc/sys/kernel/pid_max; {run}", seconds=20)

@@ -18,6 +18,7 @@ import pytest
 
 from conftest import Platform
 from kgdbrig import paths
+from kgdbrig.clients import noanswer
 from kgdbrig.clients.accesses import Wanted
 from kgdbrig.clients.console import Console
 from kgdbrig.commands import who
@@ -146,14 +147,14 @@ def test_a_login(machine: AnyMachine, kernel: Kernel) -> None:
 
 @pytest.mark.only_in_test_all
 def test_it_resets(machine: AnyMachine, kernel: Kernel) -> None:
-    with pytest.raises(who.WentDown, match="has rebooted, or powered off"):
+    with pytest.raises(noanswer.WentDown, match="has rebooted, or powered off"):
         ask(kernel.vmlinux, str(machine.console), str(machine.kgdb), run="reboot -f", seconds=20)
 
 
 @pytest.mark.only_in_test_all
 def test_a_command_that_never_ends(machine: AnyMachine, kernel: Kernel) -> None:
     """It is ended, and the machine is let go."""
-    with pytest.raises(who.NeverEnds, match="no end of 'sleep 1000000'"):
+    with pytest.raises(noanswer.NeverEnds, match="no end of 'sleep 1000000'"):
         ask(kernel.vmlinux, str(machine.console), str(machine.kgdb), run="sleep 1000000", seconds=5)
     at_its_shell(machine, "! pidof sleep")
     assert all(not registers["DR7"] & 0xff for registers in machine.debug_registers())
@@ -195,7 +196,7 @@ def test_in_bochs(kernel: Kernel) -> None:
 @pytest.mark.only_in_test_all
 def test_another_kernel(machine: AnyMachine, fixes_kernel: Kernel, kernel: Kernel, platform: Platform) -> None:
     """The one of a kernel without watchpoints is refused at once."""
-    with pytest.raises(who.NoPatches, match="without our patches"):
+    with pytest.raises(noanswer.NoPatches, match="without our patches"):
         ask(fixes_kernel.vmlinux, str(machine.console), str(machine.kgdb))
     done = subprocess.run([str(paths.RIG / "rig"), "who", "panic_timeout", "--console", str(machine.console), "--line",
                            str(machine.kgdb)], check=False, capture_output=True, text=True)

@@ -12,8 +12,9 @@ from xml.etree import ElementTree
 import pytest
 
 from kgdbrig import paths
+from kgdbrig.clients import noanswer
 from kgdbrig.clients.accesses import READ, WRITE, Access, Place, Wanted
-from kgdbrig.commands import cli, who
+from kgdbrig.commands import cli
 from kgdbrig.commands.told import Told
 from kgdbrig.errors import RigError
 from kgdbrig.judging import expect
@@ -67,7 +68,7 @@ def test_for_programs(tmp_path: Path) -> None:
     assert stored["accesses"][0]["places"][0] == {"function": "inner", "file": "a.c", "line": 3, "text": "*x = 1;",
                                                   "inlined": True}
     assert [one["missed"] for one in stored["expected"]] == [None, "there were 2 accesses, not none"]
-    for error, counts in ((None, ("2", "1", "0")), (who.Died("it \x1b[6ndied\0"), ("2", "0", "2"))):
+    for error, counts in ((None, ("2", "1", "0")), (noanswer.Died("it \x1b[6ndied\0"), ("2", "0", "2"))):
         told.write_junit(tmp_path / "junit.xml", error)
         suite = ElementTree.parse(tmp_path / "junit.xml").getroot()
         assert (suite.get("tests"), suite.get("failures"), suite.get("errors")) == counts
@@ -76,7 +77,7 @@ def test_for_programs(tmp_path: Path) -> None:
 def test_each_status_is_listed() -> None:
     text = (paths.REPOSITORY / "docs/who.md").read_text(encoding="utf-8")
     listed = [int(status) for status in re.findall(r"^\| (\d{1,3}) \| [^-]", text.partition("## The status")[2], re.MULTILINE)]
-    kinds = [who.NoAnswer, *who.NoAnswer.__subclasses__()]
+    kinds = [noanswer.NoAnswer, *noanswer.NoAnswer.__subclasses__()]
     assert sorted(listed) == sorted([0, 1, 130, *(kind.status for kind in kinds)])
     assert len(set(listed)) == len(listed)
 
@@ -85,7 +86,7 @@ def test_each_status_is_listed() -> None:
                                    ["x", "--vmlinux", "vmlinux"]])
 def test_what_is_no_question_is_no_answer(words: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     """git bisect would go on with argparse's status."""
-    assert cli.main(["who", *words]) == who.NoAnswer.status
+    assert cli.main(["who", *words]) == noanswer.NoAnswer.status
     assert capsys.readouterr().err
 
 
