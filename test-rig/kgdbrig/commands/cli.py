@@ -182,6 +182,21 @@ def _lines(options: argparse.Namespace) -> Lines | None:
     return Lines(endpoint.parse(options.console), endpoint.parse(options.line), user, password if colon else None)
 
 
+def _test(options: argparse.Namespace) -> int:
+    from kgdbrig.commands.tests import run
+
+    words = {"kernel": options.kernel, "arch": options.arch, "source": options.source, "config": options.config,
+             "vmlinux": options.vmlinux, "image": options.image, "modules": options.modules, "machine": options.machine}
+    return run(options.folder, words, options.pytest)
+
+
+def _new_test(options: argparse.Namespace) -> int:
+    from kgdbrig.commands.tests import new
+
+    print(new(options.name))
+    return 0
+
+
 def _compare(options: argparse.Namespace) -> int:
     from kgdbrig.judging.compare import run
 
@@ -298,6 +313,7 @@ def _parser() -> argparse.ArgumentParser:
     command.add_argument("--stock", action="store_true", help="on a kernel without our patches, where it fails")
     command.set_defaults(run=_demo)
     _add_who(commands, machine)
+    _add_tests(commands, kernel, own)
     command = commands.add_parser("compare", parents=[kernel],
                                   help="try the same on the stock and the patched kernel, and print a table")
     command.set_defaults(run=_compare)
@@ -367,9 +383,7 @@ def _add_who(commands: argparse._SubParsersAction[argparse.ArgumentParser], mach
     command.add_argument("--expect", metavar="WHAT", action="append", default=[],
                          help="none, a number of accesses, =VALUE that the last one leaves, or 'in FUNCTION' for all of "
                          "them: ends with 1 where it is otherwise")
-    command.add_argument("--vmlinux", metavar="FILE", type=Path, help="a kernel that is built already, with the patches")
-    command.add_argument("--image", metavar="FILE", type=Path, help="what boots of it (bzImage)")
-    command.add_argument("--modules", metavar="DIR", type=Path, help="and a directory with its *.ko")
+    _add_given(command)
     command.add_argument("--console", metavar="LINE", help="ask a machine that runs already, with this console: a serial "
                          "device (DEVICE,BAUD; default 115200), a unix socket, or HOST:PORT")
     command.add_argument("--line", metavar="LINE", help="and its line that KGDB has, likewise")
@@ -377,3 +391,26 @@ def _add_who(commands: argparse._SubParsersAction[argparse.ArgumentParser], mach
     command.add_argument("--json", metavar="FILE", type=Path, help="write all that is known there (-: to standard output)")
     command.add_argument("--junit", metavar="FILE", type=Path, help="write JUnit's XML there, a test case for each --expect")
     command.set_defaults(run=_who)
+
+
+def _add_given(command: argparse.ArgumentParser) -> None:
+    """The options for a kernel that somebody has built."""
+    command.add_argument("--vmlinux", metavar="FILE", type=Path, help="a kernel that is built already, with the patches")
+    command.add_argument("--image", metavar="FILE", type=Path, help="what boots of it (bzImage)")
+    command.add_argument("--modules", metavar="DIR", type=Path, help="and a directory with its *.ko")
+
+
+def _add_tests(commands: argparse._SubParsersAction[argparse.ArgumentParser], *parents: argparse.ArgumentParser) -> None:
+    """'rig test' and 'rig new-test'."""
+    command = commands.add_parser("test", parents=[*parents], help="run tests of yours on a kernel of yours",
+                                  description="Runs the tests in a folder with pytest, with the fixtures and classes of "
+                                  "docs/testing.md. Ends as pytest does: 0 when all have passed.")
+    command.add_argument("folder", metavar="FOLDER", type=Path, help="with the tests, or one file")
+    command.add_argument("--config", metavar="NAME", default="default", help="a configuration fragment, by its name or path")
+    command.add_argument("--machine", choices=MACHINES, default="qemu", help="what runs the guests (default qemu)")
+    _add_given(command)
+    command.add_argument("pytest", metavar="...", nargs="*", help="what pytest gets as well, behind --")
+    command.set_defaults(run=_test)
+    command = commands.add_parser("new-test", help="write a first test of your own, and say where it is")
+    command.add_argument("name", metavar="NAME", help="for test_NAME.py, which must not be there yet")
+    command.set_defaults(run=_new_test)

@@ -74,6 +74,7 @@ def test_two_writes(ask: Ask, kernel: Kernel, capsys: pytest.CaptureFixture[str]
     assert [case.get("name") for case in suite if case.find("failure") is not None] == ["none"]
 
 
+@pytest.mark.only_in_test_all
 def test_from_the_first_lines(ask: Ask, capsys: pytest.CaptureFixture[str]) -> None:
     """Of a variable that only the boot writes."""
     assert ask("system_state", seconds=0, from_boot=True, expected=("3",)) == 0
@@ -121,6 +122,7 @@ def test_no_end(ask: Ask, capsys: pytest.CaptureFixture[str], run: str, error: t
     assert re.search(r"pid_max: \d+ -> 12345, written by", capsys.readouterr().out)
 
 
+@pytest.mark.only_in_test_all
 @pytest.mark.parametrize("smp", [1, 2])
 def test_a_module_s_variable(ask: Ask, capsys: pytest.CaptureFixture[str], smp: int) -> None:
     """It is watched from before the module's first instruction on, beside one of the kernel proper."""

@@ -22,7 +22,7 @@ def ruff(*files: str) -> subprocess.CompletedProcess[str]:
 
 
 def test_lint(tmp_path: Path) -> None:
-    done = ruff("kgdbrig", "tests", "in_gdb", "rig")
+    done = ruff("kgdbrig", "tests", "in_gdb", "rig", "../docs/examples")
     assert done.returncode == 0, done.stdout
     planted = tmp_path / "planted.py"
     planted.write_text("import os\n\n\ndef f(x=[]):\n    return x\n", encoding="utf-8")
