@@ -11,8 +11,10 @@ from types import TracebackType
 import pexpect
 from pexpect import fdpexpect
 
+from kgdbrig.clients.login import LogIn
 from kgdbrig.errors import RigError, RigTimeout
-from kgdbrig.wait import TAIL_LINES, Deadline, Transcript, connect
+from kgdbrig.machines.description import Login
+from kgdbrig.wait import TAIL_LINES, Transcript, connect
 
 #: What the guest's /init sets as PS1.
 PROMPT = "rig# "
@@ -45,30 +47,8 @@ def printed(before: str, mark: str) -> str:
     return (output or echo).replace("\r", "").lstrip("\n")
 
 
-#: What log_in() looks for, in the order of _SIGNS: what answers what it has the shell say first, a message that ends
-#: like a prompt last.  Behind a prompt a shell may ask the terminal something.
-_SHELL_ANSWERS, _LOGIN, _PASSWORD, _SHELL = range(4)
-_END = r" *(?:\x1b\[[0-9;?]*[A-Za-z] *)*$"
-_SIGNS = ["shell-42", f"ogin:{_END}", f"assword:{_END}", f"[#$]{_END}"]
-#: How long the shell, or the login, may take to answer before it is asked again, in seconds.
-_ANSWER_SECONDS = 5.0
-#: How often it does not when there is no use in asking again.
-_UNANSWERED = 3
-#: How often the login may ask for who it is.
-_LOGINS = 2
-#: The share of bytes that are no text, from which on a line has another rate.
-_GARBAGE = 0.2
-
-
-def _garbage(text: str) -> str:
-    """What to add to an error when what has come is no text."""
-    if not text:
-        return " (nothing comes: is it the right line, and does the machine run?)"
-    strange = sum(not (character.isprintable() or character in "\r\n\t\x1b") or character == "\ufffd" for character in text)
-    if strange > _GARBAGE * len(text):
-        return " (what comes is no text: the line has another rate, or other settings than 8N1)"
-    return ""
-
+#: How long a shell that has answered may take to its prompt, in seconds.
+_PROMPT_SECONDS = 10.0
 
 #: Has the guest's shell enter KGDB, by SysRq-g.
 BREAK_IN = "echo g > /proc/sysrq-trigger"
@@ -106,42 +86,15 @@ class Console:
         """
         self._await(_interrupted(PROMPT), timeout, "shell prompt on the console")
 
-    def log_in(self, user: str, password: str | None, timeout: float = 60) -> None:
-        """From whatever is on the console of a machine that runs, a login or a shell, to a shell at our prompt.
+    def logging_in(self, login: Login) -> Callable[[float], None]:
+        """What waits for a shell on a console that has a login, or a shell, and gives that our prompt; see LogIn."""
+        log_in = LogIn(self._shell, self._send, self.tail, login, PROMPT)
 
-        RigTimeout when neither comes; RigError when it wants a password that there is not, or takes none.
-        """
-        deadline = Deadline(timeout)
-        asked = unanswered = 0
-        self._send("\n")
-        while True:
-            try:
-                found = self._shell.expect(_SIGNS, timeout=min(_ANSWER_SECONDS, deadline.left()))
-            except pexpect.TIMEOUT:
-                unanswered += 1
-                why = _garbage(self._shell.before)
-                if deadline.passed() or (why and unanswered >= _UNANSWERED):
-                    raise RigTimeout(f"login or shell on the console{why}", deadline.seconds, self.tail()) from None
-                # A message may have come behind the prompt.
-                self._send("\n")
-                continue
-            except (pexpect.EOF, OSError):
-                raise RigError(f"the console was closed; its last lines:\n{self.tail()}") from None
-            if found == _LOGIN:
-                asked += 1
-                if asked > _LOGINS:
-                    raise RigError(f"the console does not let {user} in:\n{self.tail()}")
-                self._send(f"{user}\n")
-            elif found == _PASSWORD:
-                if password is None:
-                    raise RigError(f"the console wants a password of {user}: --login {user}:PASSWORD")
-                self._send(f"{password}\n")
-            elif found == _SHELL:
-                # What the terminal echoes of this is neither the sum nor the prompt.
-                self._send(f"stty cols 4096; export PS1='{PROMPT[:3]}''{PROMPT[3:]}'; echo shell-$((6*7))\n")
-            else:
-                self._await(_interrupted(PROMPT), max(deadline.left(), 1), "prompt of the shell on the console")
-                return
+        def ended(timeout: float) -> None:
+            log_in(timeout)
+            self._await(_interrupted(PROMPT), _PROMPT_SECONDS, "prompt of the shell on the console")
+
+        return ended
 
     def wait_for_next_kernel(self, timeout: float = 120) -> None:
         """Return when the shell of a kernel that took over is at its prompt; what ran before is gone."""

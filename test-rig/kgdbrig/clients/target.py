@@ -84,8 +84,8 @@ class Target:
             if self.machine.described.kgdboc in ("early", "wait"):
                 self.tap.wait_text(_ENTERS, self.machine.boot_seconds)
             elif not self.machine.owned:
-                self._log_in()
-                stack.callback(self._as_before)
+                self.reaching_shell()(self.machine.boot_seconds)
+                self._settle(stack)
             elif self.machine.described.state is None:
                 self.booted(self.machine.boot_seconds)
             self.trigger = Trigger(self.console)
@@ -163,28 +163,33 @@ class Target:
         The kernel is told to keep its messages for dmesg, up to a panic: they
         would come into the midst of what the shell says.
         """
-        self.console.wait_for_shell(timeout)
+        self.reaching_shell()(timeout)
         self.console.run("dmesg -n 1")
 
-    def _log_in(self) -> None:
-        """Have a shell on a machine that runs already, and its kernel keep its messages for dmesg."""
-        lines = self.machine.described.lines
-        assert lines is not None
-        self.console.log_in(lines.user, lines.password)
-        self._loglevel = self.console.run(f"cat {_LOGLEVEL}", check=True).split()[0]
+    def reaching_shell(self) -> Callable[[float], None]:
+        """What waits for the shell's prompt: of a guest that boots, or on the console of somebody's own root."""
+        described = self.machine.described
+        if described.own_root:
+            return self.console.logging_in(described.login)
+        return self.console.wait_for_shell
+
+    def _settle(self, stack: contextlib.ExitStack) -> None:
+        """At the shell of a machine that ran before: its kernel keeps its messages until `stack` ends, and KGDB has a line."""
+        level = self.console.run(f"cat {_LOGLEVEL}", check=True).split()[0]
+        stack.callback(self._as_before, level)
         self.console.run("dmesg -n 1")
         port = self.console.run(f"cat {_KGDBOC}").strip()
         if self.console.status:
             raise RigError(f"that machine's kernel has no {_KGDBOC}: CONFIG_KGDB_SERIAL_CONSOLE is not set")
         if not port:
             raise RigError(f"that machine's KGDB has no line: there, 'echo ttyS1,115200 > {_KGDBOC}', for the port that "
-                           f"{lines.kgdb.name} is connected with")
+                           "the line is connected with")
 
-    def _as_before(self) -> None:
+    def _as_before(self, level: str) -> None:
         """The kernel of somebody's machine says what it said before."""
         if not self.console.busy:
             with contextlib.suppress(RigError):
-                self.console.run(f"dmesg -n {self._loglevel}")
+                self.console.run(f"dmesg -n {level}")
 
     def attach_gdb(self, *settings: str) -> Gdb:
         """A gdb at its prompt, connected, on a machine that it finds stopped by break_in(); before, it gets these commands."""

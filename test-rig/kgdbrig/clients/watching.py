@@ -87,7 +87,7 @@ class Watching:
             yield from self._until(console.finish, SHELL_SECONDS, "answer of the guest's shell")
             return
         self._from_boot = False
-        yield from self._until(console.wait_for_shell, self._target.machine.boot_seconds * _SLOWER, "end of the boot")
+        yield from self._until(self._target.reaching_shell(), self._target.machine.boot_seconds * _SLOWER, "end of the boot")
         # As Target.booted() does: messages would come into the midst of what the shell says.
         yield from self._until(self._started("dmesg -n 1"), SHELL_SECONDS, "answer of the guest's shell")
 

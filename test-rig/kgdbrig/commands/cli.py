@@ -22,7 +22,7 @@ from kgdbrig.kernels import source
 from kgdbrig.kernels.hooks import MAILED, PARTS
 from kgdbrig.kernels.kernel import Kernel
 from kgdbrig.machines import endpoint
-from kgdbrig.machines.description import KGDBOC, MACHINES, REMOTE, Description, Lines
+from kgdbrig.machines.description import KGDBOC, MACHINES, REMOTE, Description, Lines, Login
 
 DEFAULT_VERSION = "6.12"
 DEFAULT_ARCH = "x86_64"
@@ -147,6 +147,13 @@ def _ask_who(options: argparse.Namespace) -> int:
     if options.script is not None:
         command, added = f"sh /root/{options.script.name}", [*added, options.script]
     lines = _lines(options)
+    user, colon, password = options.login.partition(":")
+    login = Login(user, password if colon else None)
+    if (options.initramfs or options.disk) and added:
+        raise RigError("--add and --script are for the rig's own root: put the files into your --initramfs or --disk")
+    for path in (options.initramfs, options.disk):
+        if path is not None and not path.is_file():
+            raise RigError(f"{path} is not there")
     if lines is not None and (options.vmlinux is None or options.image is not None or options.from_boot or added):
         raise RigError("a machine that runs already (--console, --line) needs --vmlinux FILE of its kernel, and takes no "
                        "--image, --from-boot, --script and --add")
@@ -163,9 +170,10 @@ def _ask_who(options: argparse.Namespace) -> int:
 
     def describe(kernel: Kernel) -> Description:
         if lines is not None:
-            return Description(kernel, REMOTE, lines=lines)
+            return Description(kernel, REMOTE, lines=lines, login=login)
         return Description(kernel, options.machine, smp=options.smp, append=options.append, memory_mb=options.memory,
-                           parallel=False, added=tuple(added), kgdboc="early" if options.from_boot else "late")
+                           parallel=False, added=tuple(added), kgdboc="early" if options.from_boot else "late",
+                           initramfs=options.initramfs, disk=options.disk, login=login, qemu_arguments=tuple(options.qemu))
 
     with stack:
         status = who.run(question, make, describe, json=options.json, junit=options.junit)
@@ -178,8 +186,7 @@ def _lines(options: argparse.Namespace) -> Lines | None:
         return None
     if options.console is None or options.line is None:
         raise RigError("a machine that runs already has a --console, and a --line that its KGDB has")
-    user, colon, password = options.login.partition(":")
-    return Lines(endpoint.parse(options.console), endpoint.parse(options.line), user, password if colon else None)
+    return Lines(endpoint.parse(options.console), endpoint.parse(options.line))
 
 
 def _test(options: argparse.Namespace) -> int:
@@ -384,10 +391,15 @@ def _add_who(commands: argparse._SubParsersAction[argparse.ArgumentParser], mach
                          help="none, a number of accesses, =VALUE that the last one leaves, or 'in FUNCTION' for all of "
                          "them: ends with 1 where it is otherwise")
     _add_given(command)
+    command.add_argument("--initramfs", metavar="FILE", type=Path, help="your own root instead of the rig's")
+    command.add_argument("--disk", metavar="FILE", type=Path, help="an image that QEMU's guest has as /dev/vda, which stays as "
+                         "it is; --append root=/dev/vda makes it the root")
+    command.add_argument("--qemu", metavar="ARG", action="append", default=[], help="another argument for QEMU; may be repeated")
     command.add_argument("--console", metavar="LINE", help="ask a machine that runs already, with this console: a serial "
                          "device (DEVICE,BAUD; default 115200), a unix socket, or HOST:PORT")
     command.add_argument("--line", metavar="LINE", help="and its line that KGDB has, likewise")
-    command.add_argument("--login", metavar="USER[:PASSWORD]", default="root", help="who logs in there (default root)")
+    command.add_argument("--login", metavar="USER[:PASSWORD]", default="root", help="who logs in there, or on a root of "
+                         "yours (default root)")
     command.add_argument("--json", metavar="FILE", type=Path, help="write all that is known there (-: to standard output)")
     command.add_argument("--junit", metavar="FILE", type=Path, help="write JUnit's XML there, a test case for each --expect")
     command.set_defaults(run=_who)

@@ -30,7 +30,7 @@ from kgdbrig.arches import Arch
 from kgdbrig.errors import BuildError, MissingDependency, RigError
 from kgdbrig.kernels import overlay, reuse, source
 from kgdbrig.kernels.hooks import PARTS
-from kgdbrig.kernels.kernel import Kernel, settings
+from kgdbrig.kernels.kernel import Kernel, require, settings
 from kgdbrig.kernels.overlay import Overlay
 from kgdbrig.kernels.source import Source
 from kgdbrig.progress import Progress
@@ -261,6 +261,8 @@ def _lay(recipe: _Recipe, stack: contextlib.ExitStack, progress: TextIO | None) 
 def _compile(recipe: _Recipe, key: str, objects: Path, directory: Path, progress: TextIO | None) -> None:
     kbuild = Kbuild(recipe.arch.make_arch, recipe.source, recipe.tree, objects)
     kbuild.configure(recipe.fragments, progress)
+    if (own := _fragment(recipe.config)).parent != paths.CONFIGS:
+        require(settings((objects / ".config").read_text(encoding="utf-8")), own)
     kbuild.compile(recipe.arch, recipe.what, progress)
     release = (objects / "include/config/kernel.release").read_text(encoding="utf-8").strip()
     trigger = objects.with_name(f"{objects.name}.trigger")  # a path that stays: it is in the debugging information

@@ -14,16 +14,12 @@ from pathlib import Path
 
 from kgdbrig import arches, paths
 from kgdbrig.errors import MissingDependency, RigError
-from kgdbrig.kernels.kernel import Kernel, settings
+from kgdbrig.kernels.kernel import Kernel, require, settings
 
 #: A function of ours that every kernel with watchpoints in KGDB has.
 _OURS = "kgdb_watch_enter"
 #: How a kernel's own configuration begins in it, where it was built with CONFIG_IKCONFIG (kernel/configs.c).
 _IKCONFIG = b"IKCFG_ST"
-#: What the guest cannot do without, and what for.
-_NEEDED = {"CONFIG_KGDB": "the debugger", "CONFIG_KGDB_SERIAL_CONSOLE": "the debugger on a serial line",
-           "CONFIG_KGDB_WATCHPOINT": "hardware watchpoints", "CONFIG_SERIAL_8250_CONSOLE": "the console",
-           "CONFIG_BLK_DEV_INITRD": "the guest's root", "CONFIG_MAGIC_SYSRQ": "the way into the debugger"}
 
 
 class NotOurs(RigError):
@@ -52,7 +48,8 @@ def given(vmlinux: Path, image: Path | None, arch: str, *, config: Path | None =
     if found is None:
         raise RigError(f"{vmlinux} is no Linux kernel: it has no 'Linux version'")
     text = _config(vmlinux, config, content)
-    _check(settings(text), config or vmlinux)
+    if text:
+        require(settings(text), config or vmlinux)
     directory = Path(tempfile.mkdtemp(prefix="given-", dir=paths.cache_dir("tmp")))
     try:
         (directory / "vmlinux").symlink_to(vmlinux.resolve())
@@ -90,10 +87,3 @@ def _config(vmlinux: Path, config: Path | None, content: bytes) -> str:
     if at < 0:
         return ""
     return zlib.decompressobj(wbits=31).decompress(content[at + len(_IKCONFIG):]).decode()
-
-
-def _check(config: dict[str, str], where: Path) -> None:
-    """RigError for a configuration, if it is known, that lacks something."""
-    for symbol, purpose in _NEEDED.items():
-        if config and config.get(symbol) != "y":
-            raise RigError(f"{where}: {symbol} is {config.get(symbol, 'not set')}, and is to be y: it is {purpose}")

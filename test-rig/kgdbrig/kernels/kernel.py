@@ -5,11 +5,17 @@ from __future__ import annotations
 
 import functools
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from kgdbrig.errors import RigError
 from kgdbrig.kernels.hooks import PARTS
+
+#: What the guest cannot do without, and what for.
+_NEEDED = {"CONFIG_KGDB": "the debugger", "CONFIG_KGDB_SERIAL_CONSOLE": "the debugger on a serial line",
+           "CONFIG_KGDB_WATCHPOINT": "hardware watchpoints", "CONFIG_SERIAL_8250_CONSOLE": "the console",
+           "CONFIG_BLK_DEV_INITRD": "the guest's root", "CONFIG_MAGIC_SYSRQ": "the way into the debugger"}
 
 
 @dataclass(frozen=True)
@@ -60,3 +66,10 @@ def settings(text: str) -> dict[str, str]:
         else:
             found[match[3]] = "n"
     return found
+
+
+def require(config: Mapping[str, str], where: Path) -> None:
+    """RigError for a configuration that lacks something the guest cannot do without."""
+    for symbol, purpose in _NEEDED.items():
+        if config.get(symbol) != "y":
+            raise RigError(f"{where}: {symbol} is {config.get(symbol, 'not set')}, and is to be y: it is {purpose}")

@@ -115,8 +115,8 @@ class Bochs(AnyMachine):
     def start(self, before_first_instruction: Callable[[AnyMachine], None] | None = None) -> None:
         if self._process is not None:
             raise MachineError("this machine was started already")
-        root = initramfs.build(self.kernel, selftests=self.described.selftests,
-                               added=self.described.added)
+        described = self.described
+        root = described.initramfs or initramfs.build(self.kernel, selftests=described.selftests, added=described.added)
         self._new_directory()
         try:
             self._bridges = [TcpBridge(self.console, self.console_log), TcpBridge(self.kgdb)]

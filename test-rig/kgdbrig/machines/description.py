@@ -19,18 +19,22 @@ REMOTE = "remote"
 #: When the guest's debugger takes its port, or what else the port is.
 KGDBOC = ("late", "early", "wait", "console", "none")
 #: What only QEMU's can be.  `parallel` is nothing to Bochs: its CPUs take turns.
-_QEMU_ONLY = ("oracle", "counted", "instruction_ns", "hypervisor", "cpu", "state", "next_kernel", "disk_mb")
+_QEMU_ONLY = ("oracle", "counted", "instruction_ns", "hypervisor", "cpu", "state", "next_kernel", "disk_mb", "disk",
+              "qemu_arguments")
 
 
 @dataclasses.dataclass(frozen=True)
 class Lines:
-    """How a machine is reached that the rig does not boot.
-
-    Where its console has a login, `user` logs in, with a `password` if it is asked for one.
-    """
+    """How a machine is reached that the rig does not boot."""
 
     console: Endpoint
     kgdb: Endpoint
+
+
+@dataclasses.dataclass(frozen=True)
+class Login:
+    """Who logs in where a console has a login, with a password if it is asked for one."""
+
     user: str = "root"
     password: str | None = None
 
@@ -68,6 +72,10 @@ class Description:
     QEMU's debug registers for a processor's.  `cpu` is another of QEMU's models
     than the one that machines with this kernel have.
 
+    `initramfs` is somebody's own in place of the rig's; `disk` is an image that
+    the guest has as /dev/vda, and leaves as it is.  Their console has a `login`,
+    or a shell.  QEMU gets `qemu_arguments` as well.
+
     With `lines`, machine="remote" is one that the rig does not boot.
 
     `state`, made by save() on a machine of the same description, is where the
@@ -92,6 +100,10 @@ class Description:
     selftests: bool = False
     added: tuple[Path, ...] = ()
     lines: Lines | None = None
+    initramfs: Path | None = None
+    disk: Path | None = None
+    login: Login = Login()
+    qemu_arguments: tuple[str, ...] = ()
     disk_mb: int = 0
 
     def __post_init__(self) -> None:
@@ -105,6 +117,11 @@ class Description:
             for field in dataclasses.fields(self):
                 if field.name in _QEMU_ONLY and getattr(self, field.name) != field.default:
                     raise RigError(f"a machine that is not QEMU's has no {field.name}")
+
+    @property
+    def own_root(self) -> bool:
+        """Whether the guest's root is somebody's own, and its console what he has made it."""
+        return self.lines is not None or self.initramfs is not None or self.disk is not None
 
     @property
     def arch(self) -> Arch:

@@ -122,6 +122,8 @@ def _added(wanted: Sequence[Path]) -> list[tuple[str, bytes, int]]:
     """What somebody wants in /root: name, content and mode of each file; RigError for what cannot be read."""
     found = []
     for path in wanted:
+        if not path.exists():
+            raise RigError(f"{path} cannot be added to the guest: it is not there")
         try:
             for file in sorted(path.rglob("*")) if path.is_dir() else [path]:
                 if file.is_file():

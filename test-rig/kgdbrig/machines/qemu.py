@@ -82,8 +82,9 @@ class Machine(AnyMachine):
     def start(self, before_first_instruction: Callable[[AnyMachine], None] | None = None) -> None:
         if self._process is not None:
             raise MachineError("this machine was started already")
-        root = initramfs.build(self.kernel, next_kernel=self.described.next_kernel, selftests=self.described.selftests,
-                               added=self.described.added)
+        described = self.described
+        root = described.initramfs or initramfs.build(self.kernel, next_kernel=described.next_kernel,
+                                                      selftests=described.selftests, added=described.added)
         plugin = None
         if self.described.oracle:
             from kgdbrig.machines.oracle import build_plugin  # the one part not every boot needs
@@ -214,6 +215,9 @@ class Machine(AnyMachine):
         if self.described.disk_mb:
             command += ["-drive", f"file={_escaped(self._disk)},format=raw,if=none,id=disk",
                         "-device", "virtio-blk-pci,drive=disk"]
+        elif self.described.disk is not None:
+            command += ["-drive", f"file={_escaped(self.described.disk)},if=none,id=disk,snapshot=on",
+                        "-device", "virtio-blk-pci,drive=disk", "-no-reboot"]
         else:
             command += ["-no-reboot"]
         if self._counted:
@@ -223,7 +227,7 @@ class Machine(AnyMachine):
         if plugin is not None and self.oracle is not None:
             command += ["-plugin", f"{_escaped(plugin)},control={_escaped(self.oracle)}"
                         + ("" if self.described.parallel else ",turns=on")]
-        return command
+        return [*command, *self.described.qemu_arguments]
 
 
 def starts_counted(version: str, smp: int) -> bool:

@@ -28,7 +28,7 @@ from kgdbrig.kernels.given import given
 from kgdbrig.kernels.kernel import Kernel
 from kgdbrig.machines import endpoint, kinds
 from kgdbrig.machines.anymachine import AnyMachine
-from kgdbrig.machines.description import REMOTE, Description, Lines
+from kgdbrig.machines.description import REMOTE, Description, Lines, Login
 from kgdbrig.wait import connect, readable
 
 pytestmark = pytest.mark.rest_in_test_all
@@ -55,11 +55,11 @@ def at_its_shell(machine: AnyMachine, *commands: str) -> None:
 
 def ask(vmlinux: Path, console: str, line: str, *, run: str = SET, user: str = "root", password: str | None = None,
         seconds: float = 60) -> int:
-    lines = Lines(endpoint.parse(console), endpoint.parse(line), user, password)
+    lines = Lines(endpoint.parse(console), endpoint.parse(line))
     with contextlib.ExitStack() as stack:
         return who.run(who.Question((Wanted("panic_timeout"),), run, seconds, expected=(expect.parse("=7"),)),
                        lambda: stack.enter_context(given(vmlinux, None, "x86_64")),
-                       lambda kernel: Description(kernel, REMOTE, lines=lines))
+                       lambda kernel: Description(kernel, REMOTE, lines=lines, login=Login(user, password)))
     raise AssertionError
 
 
