@@ -67,6 +67,8 @@ class Target:
         self._stack = contextlib.ExitStack()
         self._clients = contextlib.ExitStack()
         self._gdbs: list[Gdb] = []
+        #: How many lines of the kernel's log were there before us.
+        self._log_before = 0
 
     def __enter__(self) -> Target:
         with contextlib.ExitStack() as stack:
@@ -178,6 +180,7 @@ class Target:
         level = self.console.run(f"cat {_LOGLEVEL}", check=True).split()[0]
         stack.callback(self._as_before, level)
         self.console.run("dmesg -n 1")
+        self._log_before = int(self.console.run("dmesg | wc -l", 120))
         port = self.console.run(f"cat {_KGDBOC}").strip()
         if self.console.status:
             raise RigError(f"that machine's kernel has no {_KGDBOC}: CONFIG_KGDB_SERIAL_CONSOLE is not set")
@@ -308,6 +311,10 @@ class Target:
     def kernel_log(self, only: str = "") -> str:
         """The kernel's messages, or those with a text in them: to print them all takes the guest half a second."""
         return self.console.run(f"dmesg | grep -F '{only}'" if only else "dmesg", 120)
+
+    def new_log(self) -> str:
+        """The kernel's messages since it booted, or since we came to a machine that ran before."""
+        return self.console.run(f"dmesg | tail -n +{self._log_before + 1}", 120)
 
     def await_random_numbers(self, timeout: float = 30) -> None:
         """Wait until the kernel's random numbers are ready, which nobody knows beforehand.

@@ -52,12 +52,11 @@ class Watching:
 
     def __init__(self, target: Target, *, from_boot: bool = False) -> None:
         self._target = target
-        #: How many lines of the kernel's log, and bytes of the console's, are of before.
-        self._seen = 0 if target.machine.owned else int(target.console.run("dmesg | wc -l", SHELL_SECONDS))
         self._from_boot = from_boot
         self.gdb: Gdb = target.reattach_gdb() if from_boot else target.attach_gdb()
         if _ANOTHER in self.gdb.tail(_ABOUT_CONNECT):
             raise NoAnswer(f"{target.kernel.vmlinux} is not the kernel that runs:\n{self.gdb.tail(_ABOUT_CONNECT)}")
+        #: How many bytes of the console's log are of before.
         self._said = target.machine.console_log.stat().st_size
         self._accesses = Accesses(target, self.gdb)
         self._mark = 0
@@ -134,7 +133,7 @@ class Watching:
         """The kernel's messages since the beginning, when gdb has left."""
         if self._target.console.busy:
             self._target.back()
-        return self._target.console.run(f"dmesg | tail -n +{self._seen + 1}", SHELL_SECONDS)
+        return self._target.new_log()
 
     @property
     def not_loaded(self) -> list[str]:

@@ -119,8 +119,45 @@ def _gdb(options: argparse.Namespace) -> int:
 
 def _demo(options: argparse.Namespace) -> int:
     from kgdbrig.commands.demo import run
+    from kgdbrig.kernels.build import build
 
-    return run(options.kernel, options.arch, stock=options.stock, kernel_src=options.source)
+    stack = contextlib.ExitStack()
+    with stack:
+        described = _remote(options, stack) or Description(
+            build(options.kernel, options.arch, stock=options.stock, kernel_src=options.source))
+        status = run(described)
+    return status
+
+
+def _report(options: argparse.Namespace) -> int:
+    from kgdbrig.commands.report import run
+
+    stack = contextlib.ExitStack()
+    with stack:
+        remote = _remote(options, stack)
+        if remote is None:
+            raise RigError("a report is of a machine that runs already: --console, --line and --vmlinux")
+        status = run(remote, options.output, options.tests, [f"--rig-{name}={value}" for name in (
+            "console", "line", "login", "vmlinux", "modules", "arch") if (value := getattr(options, name)) is not None])
+    return status
+
+
+def _remote(options: argparse.Namespace, stack: contextlib.ExitStack) -> Description | None:
+    """The machine that runs already which the options name, until `stack` ends; None where they name none."""
+    from kgdbrig.kernels.given import given
+
+    lines = _lines(options)
+    if lines is None:
+        return None
+    if options.vmlinux is None:
+        raise RigError("a machine that runs already (--console, --line) needs --vmlinux FILE of its kernel")
+    kernel = stack.enter_context(given(options.vmlinux, None, options.arch, modules=options.modules))
+    return Description(kernel, REMOTE, lines=lines, login=_login(options))
+
+
+def _login(options: argparse.Namespace) -> Login:
+    user, colon, password = options.login.partition(":")
+    return Login(user, password if colon else None)
 
 
 def _who(options: argparse.Namespace) -> int:
@@ -147,8 +184,7 @@ def _ask_who(options: argparse.Namespace) -> int:
     if options.script is not None:
         command, added = f"sh /root/{options.script.name}", [*added, options.script]
     lines = _lines(options)
-    user, colon, password = options.login.partition(":")
-    login = Login(user, password if colon else None)
+    login = _login(options)
     if (options.initramfs or options.disk) and added:
         raise RigError("--add and --script are for the rig's own root: put the files into your --initramfs or --disk")
     for path in (options.initramfs, options.disk):
@@ -193,7 +229,8 @@ def _test(options: argparse.Namespace) -> int:
     from kgdbrig.commands.tests import run
 
     words = {"kernel": options.kernel, "arch": options.arch, "source": options.source, "config": options.config,
-             "vmlinux": options.vmlinux, "image": options.image, "modules": options.modules, "machine": options.machine}
+             "vmlinux": options.vmlinux, "image": options.image, "modules": options.modules, "machine": options.machine,
+             "console": options.console, "line": options.line, "login": options.login}
     return run(options.folder, words, options.pytest)
 
 
@@ -318,6 +355,8 @@ def _parser() -> argparse.ArgumentParser:
     command.set_defaults(run=_gdb)
     command = commands.add_parser("demo", parents=[kernel, own], help="play a session with watchpoints")
     command.add_argument("--stock", action="store_true", help="on a kernel without our patches, where it fails")
+    _add_given(command)
+    _add_lines(command)
     command.set_defaults(run=_demo)
     _add_who(commands, machine)
     _add_tests(commands, kernel, own)
@@ -395,14 +434,19 @@ def _add_who(commands: argparse._SubParsersAction[argparse.ArgumentParser], mach
     command.add_argument("--disk", metavar="FILE", type=Path, help="an image that QEMU's guest has as /dev/vda, which stays as "
                          "it is; --append root=/dev/vda makes it the root")
     command.add_argument("--qemu", metavar="ARG", action="append", default=[], help="another argument for QEMU; may be repeated")
-    command.add_argument("--console", metavar="LINE", help="ask a machine that runs already, with this console: a serial "
-                         "device (DEVICE,BAUD; default 115200), a unix socket, or HOST:PORT")
-    command.add_argument("--line", metavar="LINE", help="and its line that KGDB has, likewise")
-    command.add_argument("--login", metavar="USER[:PASSWORD]", default="root", help="who logs in there, or on a root of "
-                         "yours (default root)")
+    _add_lines(command)
     command.add_argument("--json", metavar="FILE", type=Path, help="write all that is known there (-: to standard output)")
     command.add_argument("--junit", metavar="FILE", type=Path, help="write JUnit's XML there, a test case for each --expect")
     command.set_defaults(run=_who)
+
+
+def _add_lines(command: argparse.ArgumentParser) -> None:
+    """The options for a machine that runs already."""
+    command.add_argument("--console", metavar="LINE", help="on a machine that runs already, with this console: a serial device "
+                         "(DEVICE,BAUD; default 115200), a unix socket, or HOST:PORT")
+    command.add_argument("--line", metavar="LINE", help="and its line that KGDB has, likewise")
+    command.add_argument("--login", metavar="USER[:PASSWORD]", default="root", help="who logs in there, or on a root of "
+                         "yours (default root)")
 
 
 def _add_given(command: argparse.ArgumentParser) -> None:
@@ -421,8 +465,18 @@ def _add_tests(commands: argparse._SubParsersAction[argparse.ArgumentParser], *p
     command.add_argument("--config", metavar="NAME", default="default", help="a configuration fragment, by its name or path")
     command.add_argument("--machine", choices=MACHINES, default="qemu", help="what runs the guests (default qemu)")
     _add_given(command)
+    _add_lines(command)
     command.add_argument("pytest", metavar="...", nargs="*", help="what pytest gets as well, behind --")
     command.set_defaults(run=_test)
+    command = commands.add_parser("report", parents=[parents[0]], help="try a machine that runs already, and write one text",
+                                  description="Plays the demo, runs the kernel's own tests and yours on a machine that runs "
+                                  "already, and writes one text of it, to send with a bug or as 'tested on'. Ends with 0 "
+                                  "when all passed.")
+    _add_given(command)
+    _add_lines(command)
+    command.add_argument("--tests", metavar="FOLDER", type=Path, help="run these tests of yours as well")
+    command.add_argument("--output", metavar="FILE", type=Path, default=Path("report.txt"), help="default report.txt")
+    command.set_defaults(run=_report)
     command = commands.add_parser("new-test", help="write a first test of your own, and say where it is")
     command.add_argument("name", metavar="NAME", help="for test_NAME.py, which must not be there yet")
     command.set_defaults(run=_new_test)

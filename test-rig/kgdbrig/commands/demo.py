@@ -22,8 +22,6 @@ from kgdbrig.clients.gdb import Debugger, Gdb
 from kgdbrig.clients.target import Target
 from kgdbrig.errors import RigError, RigTimeout
 from kgdbrig.judging import klog
-from kgdbrig.kernels import build
-from kgdbrig.kernels.kernel import Kernel
 from kgdbrig.line.tap import FROM_KGDB
 from kgdbrig.machines.description import Description
 
@@ -44,15 +42,14 @@ class _Unexpected(RigError):
     """gdb or the target said something else than it should have."""
 
 
-def run(version: str, arch: str, *, stock: bool = False, kernel_src: Path | None = None) -> int:
-    """Build if need be, boot, and play the session on standard output; 0, or DemoError.
+def run(described: Description) -> int:
+    """Boot, and play the session on standard output; 0, or DemoError.
 
     On a stock kernel, without our patches, it ends in DemoError at the first watchpoint.
     """
-    kernel = build.build(version, arch, stock=stock, kernel_src=kernel_src)
     directory = _log_directory()
     with (directory / "session.txt").open("w", encoding="utf-8") as transcript:
-        session = _Session(kernel, directory, transcript)
+        session = _Session(described, directory, transcript)
         try:
             session.play()
         except RigError as error:
@@ -65,8 +62,9 @@ def run(version: str, arch: str, *, stock: bool = False, kernel_src: Path | None
 class _Session:
     """One person at gdb's prompt and at the target's: types, shows what comes, and checks it."""
 
-    def __init__(self, kernel: Kernel, logs: Path, transcript: TextIO) -> None:
-        self._kernel = kernel
+    def __init__(self, described: Description, logs: Path, transcript: TextIO) -> None:
+        self._described = described
+        self._kernel = described.kernel
         self._logs = logs
         self._transcript = transcript
         self._began = time.monotonic()
@@ -77,9 +75,9 @@ class _Session:
 
     def play(self) -> None:
         """All steps, in order; RigError from the one that fails."""
-        self._show(_versions(self._kernel))
-        self._begin("boot the target")
-        with Target(Description(self._kernel)) as self._target, self._kept(), \
+        self._show(_versions(self._described))
+        self._begin("boot the target" if self._described.lines is None else "log in")
+        with Target(self._described) as self._target, self._kept(), \
                 Gdb(self._kernel.vmlinux, log=self._logs / "gdb.log") as self._gdb:
             self._connect()
             self._watch()
@@ -94,6 +92,9 @@ class _Session:
                    "and the target runs on.")
 
     def _connect(self) -> None:
+        self._before = self._target.console.run(_GET, check=True).strip()
+        if self._before != "0":
+            self._run(_SET.format(0))
         self._begin("connect gdb")
         self._tell("set filename-display basename")
         self._show("target# echo g > /proc/sysrq-trigger")
@@ -149,12 +150,15 @@ class _Session:
         self._run(_SET.format(9))
         self._run(_GET, "9")
         # With any other value the machine restarts at a panic, and KGDB does not stop there.
-        self._run(_SET.format(0))
+        self._run(_SET.format(self._before))
+        if complained := klog.complaints(self._target.new_log()):
+            raise _Unexpected(f"the kernel complains: {complained}")
+        if not self._target.machine.owned:
+            self._show("[Nobody can see from outside whether a debug register is armed.]")
+            return
         if any(self._target.breakpoints_armed()):
             raise _Unexpected("debug registers are still armed after detach: by QEMU, "
                               f"{self._target.breakpoints_armed()} on the CPUs")
-        if complained := klog.complaints(klog.read(self._target.machine)):
-            raise _Unexpected(f"the kernel complains: {complained}")
         self._show("[No debug register is armed any more: DR7 as QEMU sees it.]")
 
     def _begin(self, step: str) -> None:
@@ -233,10 +237,12 @@ class _Session:
                 shutil.copyfile(self._target.machine.console_log, self._logs / "console.log")
 
 
-def _versions(kernel: Kernel) -> str:
+def _versions(described: Description) -> str:
+    kernel = described.kernel
     kind = "stock, without our patches" if kernel.stock else "with our patches"
-    return f"Linux {kernel.release} {kernel.arch} ({kernel.source}, {kind}), {Debugger().version()}, " + \
-        programs.version([arches.find(kernel.arch).qemu])
+    where = programs.version([arches.find(kernel.arch).qemu]) if described.lines is None else \
+        f"on the machine at {described.lines.console.name}"
+    return f"Linux {kernel.release} {kernel.arch} ({kernel.source}, {kind}), {Debugger().version()}, {where}"
 
 
 def _log_directory() -> Path:

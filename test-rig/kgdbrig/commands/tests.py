@@ -32,12 +32,25 @@ def test_{name}(guest: Guest) -> None:
 
 def run(folder: Path, options: Mapping[str, object], more: Sequence[str]) -> int:
     """Run the tests of a folder, or of a file, on the kernel of the plugin's `options`; pytest's status."""
+    words = [f"--rig-{name}={value}" for name, value in options.items() if value is not None]
+    return subprocess.run(_command(folder, [*words, *more]), env=_environment(), check=False).returncode
+
+
+def captured(folder: Path, words: Sequence[str]) -> subprocess.CompletedProcess[str]:
+    """The same, with what pytest prints as text; it names what was skipped."""
+    return subprocess.run(_command(folder, [*words, "-rs"]), env=_environment(), check=False, text=True, stdout=subprocess.PIPE,
+                          stderr=subprocess.STDOUT)
+
+
+def _command(folder: Path, words: Sequence[str]) -> list[str]:
     if not folder.exists():
         raise RigError(f"{folder} is not there: 'rig new-test NAME' writes a first test")
+    return ["/usr/bin/python3", "-m", "pytest", "-p", "no:cacheprovider", "-p", _PLUGIN, *words, str(folder)]
+
+
+def _environment() -> dict[str, str]:
     path = os.pathsep.join(filter(None, [str(paths.RIG), os.environ.get("PYTHONPATH")]))
-    words = [f"--rig-{name}={value}" for name, value in options.items() if value is not None]
-    command = ["/usr/bin/python3", "-m", "pytest", "-p", "no:cacheprovider", "-p", _PLUGIN, *words, *more, str(folder)]
-    return subprocess.run(command, env=os.environ | {"PYTHONPATH": path, "PYTHONDONTWRITEBYTECODE": "1"}, check=False).returncode
+    return os.environ | {"PYTHONPATH": path, "PYTHONDONTWRITEBYTECODE": "1"}
 
 
 def new(name: str) -> Path:

@@ -112,6 +112,16 @@ class Guest:
         """The end of the console, of gdb and of the wire, for whoever finds that something is wrong."""
         return self._target.report()
 
+    def close(self) -> None:
+        """Let the machine go on without a watchpoint: one that goes on behind the test."""
+        watching, self._watching = self._watching, None
+        if watching is None:
+            return
+        if not self._stopped:
+            self.passed += watching.stop()
+        watching.leave()
+        self._target.back()
+
     def _running(self) -> None:
         if self._stopped:
             raise RigError("the machine is stopped: at an access of each_access(), or before boot()")

@@ -23,7 +23,8 @@ from kgdbrig.judging import klog
 from kgdbrig.kernels.build import build
 from kgdbrig.kernels.given import given
 from kgdbrig.kernels.kernel import Kernel
-from kgdbrig.machines.description import Description
+from kgdbrig.machines import endpoint
+from kgdbrig.machines.description import REMOTE, Description, Lines, Login
 from kgdbrig.testing.guest import Guest
 
 Boot = Callable[..., Guest]
@@ -40,6 +41,9 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group.addoption("--rig-vmlinux", metavar="FILE", type=Path, help="one that is built already, with the patches")
     group.addoption("--rig-image", metavar="FILE", type=Path, help="and what boots of it")
     group.addoption("--rig-modules", metavar="DIR", type=Path, help="and a directory with its *.ko")
+    group.addoption("--rig-console", metavar="LINE", help="on a machine that runs already, with this console")
+    group.addoption("--rig-line", metavar="LINE", help="and this line that its KGDB has")
+    group.addoption("--rig-login", metavar="USER[:PASSWORD]", default="root", help="who logs in there (default root)")
     group.addoption("--rig-machine", metavar="NAME", default="qemu", help="in qemu (default) or bochs")
 
 
@@ -75,10 +79,23 @@ def boot(request: pytest.FixtureRequest, kernel: Kernel) -> Iterator[Boot]:
 
         def start(*, smp: int = 1, append: str = "", memory_mb: int = 512, from_boot: bool = False, parallel: bool = False,
                   added: tuple[Path, ...] = ()) -> Guest:
-            described = Description(kernel, request.config.option.rig_machine, smp=smp, append=append, memory_mb=memory_mb,
-                                    parallel=parallel, added=added, kgdboc="early" if from_boot else "late")
+            option = request.config.option
+            if option.rig_console is None:
+                described = Description(kernel, option.rig_machine, smp=smp, append=append, memory_mb=memory_mb,
+                                        parallel=parallel, added=added, kgdboc="early" if from_boot else "late")
+            else:
+                # What is asked of a machine that is made for the test, another one may not have.
+                for asked, what in ((append, "kernel parameters"), (from_boot, "a boot of its own"),
+                                    (added, "files that are added")):
+                    if asked:
+                        pytest.skip(f"{what}: not on a machine that runs already")
+                described = _remote(kernel, option)
             targets.append(stack.enter_context(Target(described)))
             guest = Guest(targets[-1], from_boot=from_boot)
+            if described.lines is not None and int(guest.run("grep -c ^processor /proc/cpuinfo")) < smp:
+                pytest.skip(f"{smp} CPUs: this machine has fewer")
+            if described.lines is not None:
+                stack.callback(guest.close)
             guests.append(guest)
             return guest
 
@@ -106,8 +123,16 @@ def pytest_runtest_makereport(item: pytest.Item) -> Iterator[None]:
             report.sections.append((f"guest {number}", guest.report()))
 
 
+def _remote(kernel: Kernel, option: Any) -> Description:
+    lines = Lines(endpoint.parse(option.rig_console), endpoint.parse(option.rig_line))
+    user, colon, password = option.rig_login.partition(":")
+    return Description(kernel, REMOTE, lines=lines, login=Login(user, password if colon else None))
+
+
 def _complaints(target: Target) -> list[str]:
     """What the kernel has complained of; nothing where that cannot be seen any more."""
     with contextlib.suppress(RigError):
-        return klog.complaints(klog.read(target.machine))
+        if target.machine.owned:
+            return klog.complaints(klog.read(target.machine))
+        return klog.complaints(target.new_log())
     return []
