@@ -31,6 +31,8 @@ _SET = re.compile(r"^(Hardware )?(?:access \(read/write\) |read )?[Ww]atchpoint 
 _FIELD = re.compile(rb"\b(a|r)?watch:([0-9a-f]+);")
 #: What it says when the kernel has no slot for one, as it lets the machine go on or after it has said that it does.
 _REFUSED = re.compile(r"Could not insert hardware (watchpoint|breakpoint)")
+#: How many there are on x86.
+_SLOTS = 4
 _SEPARATOR = ";;"
 #: How long gdb may take to read the symbols of modules, in seconds.
 _MODULES_SECONDS = 120.0
@@ -224,8 +226,10 @@ class Accesses:
     def check(self, said: str) -> None:
         """NotInserted where gdb has come to its prompt because the kernel has refused a watchpoint: it is stopped still."""
         if _REFUSED.search(said):
-            raise NotInserted("the debug registers do not cover all that is to be watched at once: " + ", ".join(
-                f"{watched.wanted.expression} has {watched.size} bytes" for watched in self._watched))
+            sizes = ", ".join(f"{watched.wanted.expression} has {watched.size} bytes" for watched in self._watched)
+            raise NotInserted(f"the debug registers do not cover all that is to be watched at once: {sizes}; there are {_SLOTS}, "
+                              f"and each covers up to {self._target.word} bytes at a multiple of that, or fewer: watch a part, "
+                              "such as a member")
 
     def those(self, mark: int) -> list[Access] | None:
         """The accesses of the stop that gdb has just told, the line having been at `mark` before; None for another stop.
