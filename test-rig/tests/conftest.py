@@ -76,16 +76,18 @@ class Platform:
 _one_platform = functools.cache(Platform)
 
 
-def platforms(*, i386: bool = False, one_version: bool = False, rest_in_test_all: bool = False) -> list[Platform]:
+def platforms(*, i386: bool = False, one_version: bool = False, rest_in_test_all: bool = False,
+              i386_too: bool = False) -> list[Platform]:
     """What is to be tested: KVER and ARCH from the environment, or all there is.
 
-    On i386 only the tests marked so, on the one version that is supported there.
+    On i386 only the tests marked so, on the one version that is supported there; of those whose rest is for `make
+    test-all` only those that say i386=True (`i386_too`).
     """
     versions = os.environ.get("KVER", "").split() or list(source.VERSIONS)
     arches_ = os.environ.get("ARCH", "").split() or list(arches.ARCHES)
     if one_version or (rest_in_test_all and not os.environ.get("TEST_ALL")):
         versions = [ONE_VERSION if ONE_VERSION in versions else versions[0]]
-        i386 = i386 and not (one_version or rest_in_test_all)
+        i386 = i386 and i386_too and not one_version
     found = [_one_platform(version, "x86_64") for version in versions if "x86_64" in arches_]
     if i386 and "i386" in arches_ and I386_VERSION in versions:
         found.append(_one_platform(I386_VERSION, "i386"))
@@ -104,7 +106,7 @@ def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", "one_version: a test that one version is enough for, and no 32-bit kernel")
     config.addinivalue_line("markers", "complains(REGEX, ...): a test whose guests' kernels write such complaints, and no others")
     config.addinivalue_line("markers", "not_on(VERSION, ...): a test of what these versions do not have")
-    config.addinivalue_line("markers", "rest_in_test_all: a test that runs on one version, and with TEST_ALL on all")
+    config.addinivalue_line("markers", "rest_in_test_all(i386=False): a test that runs on one version, and with TEST_ALL on all")
     config.addinivalue_line("markers", "only_in_test_all: a test that runs with TEST_ALL alone")
     told = _worker_input(config)
     config.stash[_states] = Path(told["states"] if told else tempfile.mkdtemp(prefix="rig-states-"))
@@ -129,6 +131,8 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     if "platform" in metafunc.fixturenames:
         marked = {mark: metafunc.definition.get_closest_marker(mark) is not None
                   for mark in ("i386", "one_version", "rest_in_test_all")}
+        rest = metafunc.definition.get_closest_marker("rest_in_test_all")
+        marked["i386_too"] = rest is not None and bool(rest.kwargs.get("i386"))
         marked["i386"] &= _BOCHS not in metafunc.fixturenames
         # A build of minutes: on other versions as well only if they are named.
         marked["one_version"] |= metafunc.config.option.config != "default" and not os.environ.get("KVER")

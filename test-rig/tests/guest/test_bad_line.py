@@ -24,7 +24,7 @@ from kgdbrig.machines.debugregs import LENGTHS, STORES, Register
 from kgdbrig.wait import Deadline
 
 SEED = 20261128
-STOPS = 1000 if os.environ.get("TEST_ALL") else 30
+STOPS = 1000 if os.environ.get("TEST_ALL") else 20
 CPUS = 2
 #: Where the watched word is in the trigger's buffer, and its size.
 OFFSET, SIZE = 64, 4

@@ -83,6 +83,7 @@ def test_off_at_a_hit_and_on_again(boot: Boot) -> None:
 
 
 @pytest.mark.i386
+@pytest.mark.rest_in_test_all(i386=True)
 def test_the_round_up_of_many(boot: Boot, platform: Platform) -> None:
     """With more than 8 CPUs i386 has another APIC driver (bigsmp)."""
     smp = 9 if platform.arch == "i386" else 8
