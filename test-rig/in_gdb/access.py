@@ -44,6 +44,8 @@ _VALUE_MAX = 200
 _hit: list[int] = []
 #: What is watched, as it was at the last stop; None where there was no such place.
 _bytes: dict[str, bytes | None] = {}
+#: Where it begins and ends.
+_watched: list[tuple[int, int]] = []
 
 
 def _on_stop(event: Any) -> None:
@@ -63,6 +65,7 @@ class Watch(gdb.Command):  # type: ignore[misc]
         if value.address is None:
             raise gdb.GdbError(f"{argument} is a value, not a place in memory")
         _changed(argument)
+        _watched.append((int(value.address), int(value.address) + int(value.type.sizeof)))
         _print(address=int(value.address), size=int(value.type.sizeof), value=_text(argument))
 
 
@@ -74,7 +77,7 @@ class Access(gdb.Command):  # type: ignore[misc]
 
     def invoke(self, argument: str, _from_tty: bool) -> None:
         frame = gdb.newest_frame()
-        pc, exact = _instruction(frame)
+        frame, pc, exact = _instruction(frame)
         values = [(_text(expression), _changed(expression)) for expression in argument.split(";;")] if argument else []
         _print(breakpoints=_hit, values=values, pc=pc, exact=exact, places=_places(frame, pc), **_who())
 
@@ -117,35 +120,50 @@ def _changed(expression: str) -> bool:
     return bool(now != before)
 
 
-def _instruction(frame: Any) -> tuple[int, bool]:
-    """The instruction that made the access, and whether that is certain.
+def _instruction(frame: Any) -> tuple[Any, int, bool]:
+    """The instruction that made the access, its frame, and whether that is certain.
 
     x86 traps behind it (SDM vol. 3B, 18.2.4): it is the one that ends at the PC,
-    or one with a REP prefix that is to go on.  Behind a call or a jump nobody
-    knows; what called the function is told then.
+    or one with a REP prefix that is to go on there.  At the beginning of a function
+    it is what has called that, or jumped there.
     """
     pc = int(frame.pc())
     architecture = frame.architecture()
-    if "i386" not in architecture.name():
-        return pc, True
-    if _repeats(pc):
-        return pc, True
+    if "i386" not in architecture.name() or _repeats(frame, pc):
+        return frame, pc, True
+    own = _function_block(pc)
+    if own is not None and int(own.start) == pc and frame.older() is not None:
+        frame = frame.older()
+        return frame, _before(architecture, int(frame.pc())) or pc - 1, False
+    found = _before(architecture, pc)
+    return frame, found or pc - 1, found is not None
+
+
+def _before(architecture: Any, pc: int) -> int | None:
+    """The instruction that ends there; None where none is known to."""
     block = _function_block(pc - 1)
-    start = int(block.start) if block is not None else pc
-    if start < pc:
-        for instruction in architecture.disassemble(start, pc - 1):
+    if block is not None:
+        for instruction in architecture.disassemble(int(block.start), pc - 1):
             if instruction["addr"] + instruction["length"] == pc:
-                return int(instruction["addr"]), True
-    return pc - 1, False
+                return int(instruction["addr"])
+    return None
 
 
-def _repeats(pc: int) -> bool:
-    """Whether a string instruction with a REP prefix is here, of which some is done."""
+def _repeats(frame: Any, pc: int) -> bool:
+    """Whether a string instruction with a REP prefix is here, of which some is done.
+
+    It has just been at something that is watched then; what has not begun may be
+    far from it, and the access was that of the instruction before.
+    """
     code = gdb.selected_inferior().read_memory(pc, 8).tobytes()
     at = 0
     while at < len(code) and (code[at] in _REPEATS or code[at] in _PREFIXES):
         at += 1
-    return at < len(code) and code[at] in _STRING and any(byte in _REPEATS for byte in code[:at])
+    if at == len(code) or code[at] not in _STRING or not any(byte in _REPEATS for byte in code[:at]):
+        return False
+    names = ("rdi", "rsi") if "64" in frame.architecture().name() else ("edi", "esi")
+    mask = (1 << 8 * gdb.lookup_type("void").pointer().sizeof) - 1
+    return any(start - 8 <= int(frame.read_register(name)) & mask <= end + 8 for name in names for start, end in _watched)
 
 
 def _function_block(pc: int) -> Any:
