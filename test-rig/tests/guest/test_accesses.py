@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 
 from conftest import Boot
@@ -10,7 +12,7 @@ from drive import prepare, watched
 from kgdbrig.clients.accesses import READ, WRITE, Access, Accesses, Wanted
 from kgdbrig.clients.gdb import Gdb
 from kgdbrig.clients.target import Target
-from kgdbrig.clients.trigger import Context, Op
+from kgdbrig.clients.trigger import RUN, Context, Op, line
 
 #: What each of the trigger's contexts is called, and a function of which it is called.
 CONTEXTS: dict[Context, tuple[str, str]] = {
@@ -88,15 +90,41 @@ def test_writes_that_change_nothing_and_reads(target: Target) -> None:
 
 
 @pytest.mark.rest_in_test_all
-def test_the_instruction_of_a_string(target: Target) -> None:
-    """One with REP stops in its midst, at itself, and no other instruction is taken for it."""
+@pytest.mark.not_on("7.3")
+def test_a_repeated_instruction(target: Target) -> None:
+    """It stops in its midst, at itself.  Where it has not begun, it is the instruction before that made the access.
+
+    The kernel clears a page with one (Linux 7.3 has that inline): it is called in place of the trigger's store.
+    """
     gdb, accesses, _ = attached(target)
-    accesses.watch(Wanted("init_uts_ns.name.domainname[20]"))
-    mark = target.tap.mark()
+    repeated = target.kernel.symbol("clear_page_rep")
+    listed = gdb.command(f"x/6i {repeated:#x}")
+    at = int(re.search(r"^\D*(0x[0-9a-f]+) <[^\n]*\brep stos", listed, re.MULTILINE)[1], 16)  # type: ignore[index]
+    page = target.trigger.address()
+    store = int(gdb.command("print/x (long)&trigger_write_4").split("= ")[1], 16)
+    gdb.command(f"hbreak *{store:#x}")
+    accesses.watch(Wanted(watched(target, 512, 8), unchanged=True))
+    for value in (1, 0):
+        mark = target.tap.mark()
+        accesses.resume()
+        if value:
+            target.back()
+            target.console.start(f"for i in 1 2; do echo '{line('write', size=4, offset=0, value=1)}' > {RUN}; done")
+        gdb.wait_stop()
+        assert accesses.those(mark) is None and f"{store:#x}" in gdb.command("print/x $pc")
+        gdb.command(f"set $rdi = {page:#x}")
+        gdb.command(f"set $rip = {repeated:#x}")
+        mark = target.tap.mark()
+        accesses.resume()
+        [access] = stopped(target, gdb, accesses, mark)
+        assert (access.pc, access.exact) == (at, True), f"{access}{listed}"
+    # As if it had not begun: whoever came before it has made the access.
+    gdb.command(f"set $pc = {at:#x}")
+    gdb.command(f"set $rdi = {page + 2048:#x}")
+    gdb.command(f"set $rsi = {page + 2048:#x}")
+    told = gdb.command("rig-access")
+    assert f'"pc": {at},' not in told and '"exact": true' in told, told
+    gdb.command(f"set $rdi = {page + 520:#x}")
+    gdb.command("delete")
     accesses.resume()
     target.back()
-    target.console.start("echo 0123456789012345678901234 > /proc/sys/kernel/domainname")
-    [access] = stopped(target, gdb, accesses, mark)
-    assert access.exact
-    code = gdb.command(f"x/i {access.pc:#x}")
-    assert "mov" in code or "stos" in code, code
