@@ -50,9 +50,9 @@ static void kgdb_gets_what_perf_leaves(struct kunit *test)
 
 	for (held = 0; held < KGDB_SLOTS_MAX; held++) {
 		event[held] = perf_breakpoint(held);
-		if (IS_ERR((void __force *)event[held])) {
+		if (perf_error(event[held])) {
 			KUNIT_FAIL(test, "perf breakpoint %d: error %ld", held,
-				   PTR_ERR((void __force *)event[held]));
+				   perf_error(event[held]));
 			break;
 		}
 
@@ -77,7 +77,7 @@ static void refusals_count_what_perf_holds(struct kunit *test)
 
 	for (i = 0; i < ARRAY_SIZE(event); i++) {
 		event[i] = perf_breakpoint(i);
-		KUNIT_EXPECT_FALSE(test, IS_ERR((void __force *)event[i]));
+		KUNIT_EXPECT_EQ(test, perf_error(event[i]), 0);
 	}
 	expect_refused(test, word(0), 7, WATCH, -ENOSPC,
 		       "needs 3 slots, 2 free: perf holds 2");
@@ -88,7 +88,7 @@ static void refusals_count_what_perf_holds(struct kunit *test)
 		       "needs 3 slots, 1 free: the debugger holds 1, perf holds 2");
 	KUNIT_EXPECT_EQ(test, perf_can_have(), 1);
 	for (i = 0; i < ARRAY_SIZE(event); i++) {
-		if (!IS_ERR((void __force *)event[i]))
+		if (!perf_error(event[i]))
 			unregister_wide_hw_breakpoint(event[i]);
 	}
 }

@@ -241,6 +241,17 @@ static inline struct perf_event * __percpu *perf_breakpoint(unsigned int i)
 	return register_wide_hw_breakpoint(&attr, NULL, NULL);
 }
 
+/*
+ * The error that perf_breakpoint() returned in place of a breakpoint, else 0.
+ * A per-CPU pointer may be of another address space than IS_ERR() takes.
+ */
+static inline long perf_error(struct perf_event * __percpu *event)
+{
+	unsigned long value = (__force unsigned long)event;
+
+	return IS_ERR_VALUE(value) ? (long)value : 0;
+}
+
 /* How many breakpoints perf can have on every CPU, with all given back */
 static inline int perf_can_have(void)
 {
@@ -249,7 +260,7 @@ static inline int perf_can_have(void)
 
 	for (count = 0; count < ARRAY_SIZE(event); count++) {
 		event[count] = perf_breakpoint(count);
-		if (IS_ERR((void __force *)event[count]))
+		if (perf_error(event[count]))
 			break;
 	}
 	for (i = 0; i < count; i++)

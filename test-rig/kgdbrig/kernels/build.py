@@ -362,7 +362,9 @@ class Kbuild:
 
     def make(self, *targets: str, jobs: int | None = None) -> subprocess.CompletedProcess[str]:
         """Build single targets, `jobs` at a time; their output, and whether it worked, is the caller's to judge."""
-        return subprocess.run(self._command("--keep-going", *targets, jobs=jobs), env=self._environment, stdin=subprocess.DEVNULL,
+        # What two compilers say at once would be mixed within a line.
+        command = self._command("--keep-going", "--output-sync=target", *targets, jobs=jobs)
+        return subprocess.run(command, env=self._environment, stdin=subprocess.DEVNULL,
                               stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors="replace", check=False)
 
     def _command(self, *targets: str, jobs: int | None = None) -> list[str]:

@@ -127,7 +127,7 @@ def test_each_part_reads_like_a_series(platform: Platform, mails: Mails, part: s
         assert f"Subject: [PATCH {number:0{len(str(count))}}/{count}] " in text
         assert re.search(r"^Signed-off-by: .+ <.+>\n---\n", text, re.MULTILINE)
         assert re.search(r"^ \d+ files? changed", text, re.MULTILINE)
-    assert str(paths.REPOSITORY) not in "".join(mail.read_text(encoding="utf-8") for mail in mails[part])
+    assert f"{paths.REPOSITORY}/" not in "".join(mail.read_text(encoding="utf-8") for mail in mails[part])
 
 
 @pytest.mark.rest_in_test_all
