@@ -119,7 +119,7 @@ def _ask_who(options: argparse.Namespace) -> int:
         command, added = f"sh /root/{options.script.name}", [*added, options.script]
     lines = _lines(options)
     login = _login(options)
-    if (options.initramfs or options.disk) and added:
+    if (options.initramfs or (options.disk and "root=" in options.append)) and added:
         raise RigError("--add and --script are for the rig's own root: put the files into your --initramfs or --disk")
     for path in (options.initramfs, options.disk):
         if path is not None and not path.is_file():

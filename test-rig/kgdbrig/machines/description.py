@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import dataclasses
+import re
 from pathlib import Path
 
 from kgdbrig import arches
@@ -121,7 +122,12 @@ class Description:
     @property
     def own_root(self) -> bool:
         """Whether the guest's root is somebody's own, and its console what he has made it."""
-        return self.lines is not None or self.initramfs is not None or self.disk is not None
+        return self.lines is not None or self.initramfs is not None or self.root_on_disk
+
+    @property
+    def root_on_disk(self) -> bool:
+        """Whether the kernel's parameters say so: an initramfs of the rig's would be the root otherwise."""
+        return self.disk is not None and re.search(r"(^|\s)root=", self.append) is not None
 
     @property
     def arch(self) -> Arch:

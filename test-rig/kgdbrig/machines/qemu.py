@@ -83,8 +83,10 @@ class Machine(AnyMachine):
         if self._process is not None:
             raise MachineError("this machine was started already")
         described = self.described
-        root = described.initramfs or initramfs.build(self.kernel, next_kernel=described.next_kernel,
-                                                      selftests=described.selftests, added=described.added)
+        root = described.initramfs
+        if root is None and not described.root_on_disk:
+            root = initramfs.build(self.kernel, next_kernel=described.next_kernel, selftests=described.selftests,
+                                   added=described.added)
         plugin = None
         if self.described.oracle:
             from kgdbrig.machines.oracle import build_plugin  # the one part not every boot needs
@@ -162,7 +164,7 @@ class Machine(AnyMachine):
         self._disk = self.directory / "disk"
         self._port = self.directory / "port"
 
-    def _launch(self, root: Path, plugin: Path | None) -> None:
+    def _launch(self, root: Path | None, plugin: Path | None) -> None:
         if self.described.disk_mb:
             self._disk.touch()
             os.truncate(self._disk, self.described.disk_mb << 20)
@@ -192,7 +194,7 @@ class Machine(AnyMachine):
             said = self.emulator_log.read_text(encoding="utf-8", errors="replace").strip()
             raise MachineError(f"{self.described.arch.qemu} {ended}: {said or error}") from error
 
-    def _command(self, root: Path, plugin: Path | None, monitor_fd: int) -> list[str]:
+    def _command(self, root: Path | None, plugin: Path | None, monitor_fd: int) -> list[str]:
         def listen(name: str, path: Path) -> list[str]:
             return ["-chardev", f"socket,id={name},path={_escaped(path)},server=on,wait=off"]
 
@@ -205,7 +207,7 @@ class Machine(AnyMachine):
         cpu = model + ",+rdrand" + ",-hypervisor" * (not self.described.hypervisor)
         command = [self.described.arch.qemu, *self.described.arch.machine, "-cpu", cpu, *turns, "-smp", str(self.smp), "-m",
                    str(self.described.memory_mb), "-no-user-config", "-nodefaults", "-display", "none", "-S",
-                   "-kernel", str(self.kernel.image), "-initrd", str(root), "-append", self.command_line,
+                   "-kernel", str(self.kernel.image), *(["-initrd", str(root)] if root else []), "-append", self.command_line,
                    "-chardev", f"socket,id=rig,fd={monitor_fd}", "-mon", "chardev=rig,mode=control",
                    *listen("monitor", self.monitor), "-mon", "chardev=monitor,mode=control",
                    "-chardev", f"pipe,id=console,path={_escaped(self._port)},logfile={_escaped(self.console_log)}",

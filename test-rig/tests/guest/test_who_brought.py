@@ -17,6 +17,7 @@ pytestmark = [pytest.mark.rest_in_test_all, pytest.mark.only_in_test_all]
 
 BUSYBOX = Path("/bin/busybox")
 INIT = """#!/bin/sh
+export PATH=/bin
 mount -t proc proc /proc
 mount -t sysfs sysfs /sys
 echo "what somebody says as it boots $"
@@ -24,7 +25,7 @@ while :; do setsid cttyhack login; done
 """
 SET = "echo 7 > /proc/sys/kernel/panic"
 #: For a root on a disk.
-CONFIG = "CONFIG_VIRTIO_MENU=y\nCONFIG_VIRTIO_PCI=y\nCONFIG_BLK_DEV=y\nCONFIG_VIRTIO_BLK=y\nCONFIG_EXT4_FS=y\n"
+CONFIG = "CONFIG_BLOCK=y\nCONFIG_VIRTIO_MENU=y\nCONFIG_VIRTIO_PCI=y\nCONFIG_BLK_DEV=y\nCONFIG_VIRTIO_BLK=y\nCONFIG_EXT4_FS=y\n"
 
 
 def files() -> dict[str, tuple[bytes, int]]:
@@ -70,7 +71,7 @@ def test_a_disk(platform: Platform, tmp_path: Path) -> None:
     for name in ("dev", "proc", "sys", "root", "tmp", "bin", "etc", "sbin"):
         (root / name).mkdir(parents=True)
     for name, (content, mode) in files().items():
-        path = root / name.replace("init", "sbin/init")
+        path = root / ("sbin/init" if name == "init" else name)
         if mode:
             path.write_bytes(content)
             path.chmod(mode)
@@ -82,6 +83,9 @@ def test_a_disk(platform: Platform, tmp_path: Path) -> None:
                "--run", SET, "--expect", "=7")
     assert done.returncode == 0, done.stdout + done.stderr
     assert image.read_bytes() == before
+    assert who(platform, "panic_timeout", "--config", str(fragment), "--disk", str(image), "--append", "root=/dev/vda rw",
+               "--run", "echo x > /tmp/here && grep -q '/dev/root / ext4\\|/dev/vda / ext4' /proc/mounts && "
+               f"{SET}", "--expect", "=7").returncode == 0
 
 
 def test_a_configuration_without_what_is_needed(platform: Platform, tmp_path: Path) -> None:
