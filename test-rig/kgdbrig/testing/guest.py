@@ -112,7 +112,7 @@ class Guest:
         """The end of the console, of gdb and of the wire, for whoever finds that something is wrong."""
         return self._target.report()
 
-    def close(self) -> None:
+    def _close(self) -> None:
         """Let the machine go on without a watchpoint: one that goes on behind the test."""
         watching, self._watching = self._watching, None
         if watching is None:

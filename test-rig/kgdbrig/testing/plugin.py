@@ -95,7 +95,7 @@ def boot(request: pytest.FixtureRequest, kernel: Kernel) -> Iterator[Boot]:
             if described.lines is not None and int(guest.run("grep -c ^processor /proc/cpuinfo")) < smp:
                 pytest.skip(f"{smp} CPUs: this machine has fewer")
             if described.lines is not None:
-                stack.callback(guest.close)
+                stack.callback(guest._close)
             guests.append(guest)
             return guest
 
