@@ -7,7 +7,7 @@ import re
 import select
 import socket
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from kgdbrig.errors import RigError
@@ -82,7 +82,12 @@ def connect(path: Path, what: str, timeout: float = 10) -> socket.socket:
 
 def readable(descriptors: Iterable[int], timeout: float) -> bool:
     """Wait until something can be read from one of them, or it has ended; False after `timeout` seconds."""
-    poll = select.poll()
-    for descriptor in descriptors:
-        poll.register(descriptor, select.POLLIN)
-    return bool(poll.poll(timeout * 1000))
+    return bool(poll(dict.fromkeys(descriptors, select.POLLIN), timeout))
+
+
+def poll(wanted: Mapping[int, int], timeout: float | None = None) -> dict[int, int]:
+    """The events of those descriptors that have some (poll(2)); none after `timeout` seconds."""
+    waits = select.poll()
+    for descriptor, events in wanted.items():
+        waits.register(descriptor, events)
+    return dict(waits.poll(None if timeout is None else timeout * 1000))

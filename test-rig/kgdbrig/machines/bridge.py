@@ -15,7 +15,7 @@ from typing import BinaryIO
 
 from kgdbrig.errors import MachineError, RigTimeout
 from kgdbrig.machines.endpoint import Endpoint
-from kgdbrig.wait import Deadline
+from kgdbrig.wait import Deadline, poll
 
 #: How much is passed on at a time: what a pipe or a socket that is ready takes without waiting (PIPE_BUF, pipe(7)).
 _CHUNK = 4096
@@ -79,7 +79,7 @@ class Bridge:
                 wanted[heard] |= select.POLLOUT
             if not for_client:
                 wanted[said] |= select.POLLIN
-            ready = _poll(wanted)
+            ready = poll(wanted)
             if self._woken.fileno() in ready:
                 break
             # Before what the guest says is passed on: it is for the client that waits.
@@ -126,7 +126,7 @@ class TcpBridge(Bridge):
         `emulator` is a pidfd of it: MachineError when it ends, RigTimeout when
         it does not connect in time.
         """
-        ready = _poll({self._port.fileno(): select.POLLIN, emulator: select.POLLIN}, deadline.left())
+        ready = poll({self._port.fileno(): select.POLLIN, emulator: select.POLLIN}, deadline.left())
         if self._port.fileno() not in ready:
             if ready:
                 raise MachineError("it ended before it connected its serial ports")
@@ -185,14 +185,6 @@ class EndpointBridge(Bridge):
     def join(self) -> None:
         """Pass everything on from now on."""
         self._start(self._line, self._line)
-
-
-def _poll(wanted: dict[int, int], timeout: float | None = None) -> dict[int, int]:
-    """The events of those descriptors that have some; none after `timeout` seconds."""
-    poll = select.poll()
-    for descriptor, events in wanted.items():
-        poll.register(descriptor, events)
-    return dict(poll.poll(None if timeout is None else timeout * 1000))
 
 
 def _received(descriptor: int) -> bytes | None:
