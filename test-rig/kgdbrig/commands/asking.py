@@ -10,7 +10,6 @@ from typing import Any
 
 from kgdbrig.errors import RigError
 from kgdbrig.kernels.kernel import Kernel
-from kgdbrig.machines import endpoint
 from kgdbrig.machines.description import MACHINES, REMOTE, Description, Lines, Login
 
 
@@ -117,8 +116,8 @@ def _ask_who(options: argparse.Namespace) -> int:
     command, added = options.run_in_guest, list(options.add)
     if options.script is not None:
         command, added = f"sh /root/{options.script.name}", [*added, options.script]
-    lines = _lines(options)
-    login = _login(options)
+    lines = Lines.parse(options.console, options.line)
+    login = Login.parse(options.login)
     if (options.initramfs or (options.disk and "root=" in options.append)) and added:
         raise RigError("--add and --script are for the rig's own root: put the files into your --initramfs or --disk")
     for path in (options.initramfs, options.disk):
@@ -183,24 +182,10 @@ def remote(options: argparse.Namespace, stack: contextlib.ExitStack) -> Descript
     """The machine that runs already which the options name, until `stack` ends; None where they name none."""
     from kgdbrig.kernels.given import given
 
-    lines = _lines(options)
+    lines = Lines.parse(options.console, options.line)
     if lines is None:
         return None
     if options.vmlinux is None:
         raise RigError("a machine that runs already (--console, --line) needs --vmlinux FILE of its kernel")
     kernel = stack.enter_context(given(options.vmlinux, None, options.arch, modules=options.modules))
-    return Description(kernel, REMOTE, lines=lines, login=_login(options))
-
-
-def _lines(options: argparse.Namespace) -> Lines | None:
-    """How the machine is reached that is not booted, if it is not."""
-    if options.console is None and options.line is None:
-        return None
-    if options.console is None or options.line is None:
-        raise RigError("a machine that runs already has a --console, and a --line that its KGDB has")
-    return Lines(endpoint.parse(options.console), endpoint.parse(options.line))
-
-
-def _login(options: argparse.Namespace) -> Login:
-    user, colon, password = options.login.partition(":")
-    return Login(user, password if colon else None)
+    return Description(kernel, REMOTE, lines=lines, login=Login.parse(options.login))

@@ -11,6 +11,7 @@ from kgdbrig import arches
 from kgdbrig.arches import Arch
 from kgdbrig.errors import RigError
 from kgdbrig.kernels.kernel import Kernel
+from kgdbrig.machines import endpoint
 from kgdbrig.machines.endpoint import Endpoint
 
 #: The kinds of machine that the rig boots, by the name that `rig boot --machine` takes.
@@ -31,6 +32,15 @@ class Lines:
     console: Endpoint
     kgdb: Endpoint
 
+    @classmethod
+    def parse(cls, console: str | None, kgdb: str | None) -> Lines | None:
+        """From what endpoint.parse() takes; None where neither is named, RigError where one is."""
+        if console is None and kgdb is None:
+            return None
+        if console is None or kgdb is None:
+            raise RigError("a machine that runs already has a --console, and a --line that its KGDB has")
+        return cls(endpoint.parse(console), endpoint.parse(kgdb))
+
 
 @dataclasses.dataclass(frozen=True)
 class Login:
@@ -38,6 +48,12 @@ class Login:
 
     user: str = "root"
     password: str | None = None
+
+    @classmethod
+    def parse(cls, text: str) -> Login:
+        """From USER or USER:PASSWORD."""
+        user, colon, password = text.partition(":")
+        return cls(user, password if colon else None)
 
 
 @dataclasses.dataclass(frozen=True)

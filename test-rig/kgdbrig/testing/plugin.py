@@ -23,7 +23,6 @@ from kgdbrig.judging import klog
 from kgdbrig.kernels.build import build
 from kgdbrig.kernels.given import given
 from kgdbrig.kernels.kernel import Kernel
-from kgdbrig.machines import endpoint
 from kgdbrig.machines.description import REMOTE, Description, Lines, Login
 from kgdbrig.testing.guest import Guest
 
@@ -80,7 +79,8 @@ def boot(request: pytest.FixtureRequest, kernel: Kernel) -> Iterator[Boot]:
         def start(*, smp: int = 1, append: str = "", memory_mb: int = 512, from_boot: bool = False, parallel: bool = False,
                   added: tuple[Path, ...] = ()) -> Guest:
             option = request.config.option
-            if option.rig_console is None:
+            lines = Lines.parse(option.rig_console, option.rig_line)
+            if lines is None:
                 described = Description(kernel, option.rig_machine, smp=smp, append=append, memory_mb=memory_mb,
                                         parallel=parallel, added=added, kgdboc="early" if from_boot else "late")
             else:
@@ -89,12 +89,12 @@ def boot(request: pytest.FixtureRequest, kernel: Kernel) -> Iterator[Boot]:
                                     (added, "files that are added")):
                     if asked:
                         pytest.skip(f"{what}: not on a machine that runs already")
-                described = _remote(kernel, option)
+                described = Description(kernel, REMOTE, lines=lines, login=Login.parse(option.rig_login))
             targets.append(stack.enter_context(Target(described)))
             guest = Guest(targets[-1], from_boot=from_boot)
-            if described.lines is not None and int(guest.run("grep -c ^processor /proc/cpuinfo")) < smp:
+            if lines is not None and int(guest.run("grep -c ^processor /proc/cpuinfo")) < smp:
                 pytest.skip(f"{smp} CPUs: this machine has fewer")
-            if described.lines is not None:
+            if lines is not None:
                 stack.callback(guest._close)
             guests.append(guest)
             return guest
@@ -121,12 +121,6 @@ def pytest_runtest_makereport(item: pytest.Item) -> Iterator[None]:
         guests: list[Guest] = item.stash.get(_guests, [])
         for number, guest in enumerate(guests, 1):
             report.sections.append((f"guest {number}", guest.report()))
-
-
-def _remote(kernel: Kernel, option: Any) -> Description:
-    lines = Lines(endpoint.parse(option.rig_console), endpoint.parse(option.rig_line))
-    user, colon, password = option.rig_login.partition(":")
-    return Description(kernel, REMOTE, lines=lines, login=Login(user, password if colon else None))
 
 
 def _complaints(target: Target) -> list[str]:

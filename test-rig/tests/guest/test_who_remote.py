@@ -55,7 +55,7 @@ def at_its_shell(machine: AnyMachine, *commands: str) -> None:
 
 def ask(vmlinux: Path, console: str, line: str, *, run: str = SET, user: str = "root", password: str | None = None,
         seconds: float = 60) -> int:
-    lines = Lines(endpoint.parse(console), endpoint.parse(line))
+    lines = Lines.parse(console, line)
     with contextlib.ExitStack() as stack:
         return who.run(who.Question((Wanted("panic_timeout"),), run, seconds, expected=(expect.parse("=7"),)),
                        lambda: stack.enter_context(given(vmlinux, None, "x86_64")),
