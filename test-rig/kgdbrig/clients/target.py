@@ -34,7 +34,7 @@ _LEFT = (b"D", b"k")
 _IN_KDB = (b"3", b"")
 
 #: What says which line KGDB has.
-_KGDBOC = "/sys/module/kgdboc/parameters/kgdboc"
+KGDBOC = "/sys/module/kgdboc/parameters/kgdboc"
 
 #: And what says how much of the kernel's messages its console has.
 _LOGLEVEL = "/proc/sys/kernel/printk"
@@ -181,11 +181,11 @@ class Target:
         stack.callback(self._as_before, level)
         self.console.run("dmesg -n 1")
         self._log_before = int(self.console.run("dmesg | wc -l", 120))
-        port = self.console.run(f"cat {_KGDBOC}").strip()
+        port = self.console.run(f"cat {KGDBOC}").strip()
         if self.console.status:
-            raise RigError(f"that machine's kernel has no {_KGDBOC}: CONFIG_KGDB_SERIAL_CONSOLE is not set")
+            raise RigError(f"that machine's kernel has no {KGDBOC}: CONFIG_KGDB_SERIAL_CONSOLE is not set")
         if not port:
-            raise RigError(f"that machine's KGDB has no line: there, 'echo ttyS1,115200 > {_KGDBOC}', for the port that "
+            raise RigError(f"that machine's KGDB has no line: there, 'echo ttyS1,115200 > {KGDBOC}', for the port that "
                            "the line is connected with")
 
     def _as_before(self, level: str) -> None:

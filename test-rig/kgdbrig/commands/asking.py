@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 from kgdbrig.errors import RigError
-from kgdbrig.kernels.kernel import Kernel
 from kgdbrig.machines.description import MACHINES, REMOTE, Description, Lines, Login
 
 
@@ -116,36 +115,34 @@ def _ask_who(options: argparse.Namespace) -> int:
     command, added = options.run_in_guest, list(options.add)
     if options.script is not None:
         command, added = f"sh /root/{options.script.name}", [*added, options.script]
-    lines = Lines.parse(options.console, options.line)
-    login = Login.parse(options.login)
     if (options.initramfs or (options.disk and "root=" in options.append)) and added:
         raise RigError("--add and --script are for the rig's own root: put the files into your --initramfs or --disk")
     for path in (options.initramfs, options.disk):
         if path is not None and not path.is_file():
             raise RigError(f"{path} is not there")
-    if lines is not None and (options.vmlinux is None or options.image is not None or options.from_boot or added):
-        raise RigError("a machine that runs already (--console, --line) needs --vmlinux FILE of its kernel, and takes no "
-                       "--image, --from-boot, --script and --add")
-    if lines is None and (options.vmlinux is None) != (options.image is None):
+    if options.console is None and (options.vmlinux is None) != (options.image is None):
         raise RigError("--vmlinux FILE has the symbols of --image FILE: give both or none")
+    if options.console is not None and (options.image is not None or options.from_boot or added):
+        raise RigError("a machine that runs already (--console, --line) takes no --image, --from-boot, --script and --add")
     question = who.Question(wanted, command, options.seconds, options.from_boot,
                             tuple(expect.parse(words) for words in options.expect))
     stack = contextlib.ExitStack()
 
-    def make() -> Kernel:
+    def describe() -> Description:
+        running = remote(options, stack)
+        if running is not None:
+            return running
         if options.vmlinux is None:
-            return build(options.kernel, options.arch, **build_arguments(options))
-        return stack.enter_context(given(options.vmlinux, options.image, options.arch, modules=options.modules))
-
-    def describe(kernel: Kernel) -> Description:
-        if lines is not None:
-            return Description(kernel, REMOTE, lines=lines, login=login)
+            kernel = build(options.kernel, options.arch, **build_arguments(options))
+        else:
+            kernel = stack.enter_context(given(options.vmlinux, options.image, options.arch, modules=options.modules))
         return Description(kernel, options.machine, smp=options.smp, append=options.append, memory_mb=options.memory,
                            parallel=False, added=tuple(added), kgdboc="early" if options.from_boot else "late",
-                           initramfs=options.initramfs, disk=options.disk, login=login, qemu_arguments=tuple(options.qemu))
+                           initramfs=options.initramfs, disk=options.disk, login=Login.parse(options.login),
+                           qemu_arguments=tuple(options.qemu))
 
     with stack:
-        status = who.run(question, make, describe, json=options.json, junit=options.junit)
+        status = who.run(question, describe, json=options.json, junit=options.junit)
     return status
 
 

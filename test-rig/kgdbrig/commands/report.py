@@ -15,15 +15,17 @@ from pathlib import Path
 from kgdbrig import paths
 from kgdbrig.clients.accesses import Wanted
 from kgdbrig.clients.gdb import Debugger
-from kgdbrig.clients.target import Target
-from kgdbrig.clients.watching import Watching
-from kgdbrig.commands import demo, tests
+from kgdbrig.clients.target import KGDBOC, Target
+from kgdbrig.commands import demo, tests, who
+from kgdbrig.commands.told import Told
 from kgdbrig.errors import RigError
-from kgdbrig.judging import klog
+from kgdbrig.judging import expect, klog
 from kgdbrig.machines.description import Description
 
 _KGDBTS = "/sys/module/kgdbts/parameters/kgdbts"
-_KGDBOC = "/sys/module/kgdboc/parameters/kgdboc"
+_PANIC = "/proc/sys/kernel/panic"
+#: Another value, and the one that was there.
+_WRITES = f"was=$(cat {_PANIC}); echo $((was + 1)) > {_PANIC}; echo $was > {_PANIC}"
 #: Its breakpoints, single steps and, with the kernel's own, hardware breakpoints; a hundred forks.
 _SUITE = "V1F100"
 _SUITE_SECONDS = 600.0
@@ -80,7 +82,7 @@ def _facts(described: Description) -> str:
         facts = {"kernel": target.console.run("uname -a").strip(),
                  "CPU": target.console.run("grep -m 1 'model name' /proc/cpuinfo").partition(":")[2].strip(),
                  "CPUs": target.console.run("grep -c ^processor /proc/cpuinfo").strip(),
-                 "KGDB's line": target.console.run(f"cat {_KGDBOC}").strip(),
+                 "KGDB's line": target.console.run(f"cat {KGDBOC}").strip(),
                  "parameters": target.console.run("cat /proc/cmdline").strip()}
     commit = subprocess.run(["git", "-C", str(paths.REPOSITORY), "describe", "--always", "--dirty"], capture_output=True,
                             text=True, check=False).stdout.strip()
@@ -98,23 +100,16 @@ def _said(part: Callable[[], int]) -> str:
 
 
 def _who(described: Description, wire: list[str]) -> str:
-    with Target(described) as target:
-        before = target.console.run("cat /proc/sys/kernel/panic", check=True).strip()
-        other = str(int(before) + 1)
-        watching = Watching(target)
-        try:
-            watching.watch(Wanted("panic_timeout"))
-            found = [*watching.go_on()]
-            found += watching.during(f"echo {other} > /proc/sys/kernel/panic; echo {before} > /proc/sys/kernel/panic", 60)
-            found += watching.stop()
-        finally:
-            watching.leave()
-            wire += [str(packet) for packet in target.tap.packets]
-        target.back()
-        complained = klog.complaints(target.new_log())
-    text = "\n".join(map(str, found))
-    if [access.new for access in found] != [other, before] or complained:
-        raise RigError(f"the accesses are not those of the two writes, or the kernel complains: {complained}\n{text}")
+    """Two writes, of another value and of the one that was there, are told as what they are."""
+    said: list[str] = []
+    told = Told([Wanted("panic_timeout")], [expect.parse("2")])
+    try:
+        who.ask(who.Question(tuple(told.wanted), _WRITES), told, lambda: described, said.append)
+    finally:
+        wire += told.wire
+    text = "\n".join(said)
+    if told.missed() or told.complaints or told.accesses[0].old != told.accesses[1].new:
+        raise RigError(f"the accesses are not those of the two writes, or the kernel complains\n{text}")
     return text
 
 
@@ -128,13 +123,13 @@ def _kgdbts(described: Description) -> str:
         console.run(f"dmesg | grep -q '{_END}'")
         if not console.status:
             raise _Left("it was run before, and its messages could not be told from new ones: clear the log with 'dmesg -C'")
-        line = console.run(f"cat {_KGDBOC}").strip()
-        console.run(f"echo > {_KGDBOC}", check=True)
+        line = console.run(f"cat {KGDBOC}").strip()
+        console.run(f"echo > {KGDBOC}", check=True)
         try:
             # It is done when there were so many forks.
             console.run(f"echo kgdbts={_SUITE} > {_KGDBTS}; until dmesg | grep -q '{_END}'; do /bin/true; done", _SUITE_SECONDS)
         finally:
-            console.run(f"echo {line} > {_KGDBOC}", check=True)
+            console.run(f"echo {line} > {KGDBOC}", check=True)
         log = "\n".join(text for text in target.new_log().splitlines() if re.search(r"kgdb|KGDB", text))
         complained = klog.complaints(target.new_log())
     if complained or _END not in log or "ERROR" in log:

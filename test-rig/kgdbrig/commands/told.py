@@ -22,7 +22,8 @@ class Told:
     """The accesses in their order, what was asked, and of what.
 
     `status` and `output` are the command's in the guest, where there was one that ended.
-    `complaints` are the lines of the kernel's log that no kernel should write.
+    `complaints` are the lines of the kernel's log that no kernel should write, and
+    `wire` is what crossed the line, a packet each.
     """
 
     wanted: Sequence[Wanted]
@@ -34,6 +35,7 @@ class Told:
     status: int | None = None
     output: str = ""
     complaints: Sequence[str] = ()
+    wire: Sequence[str] = ()
 
     def missed(self) -> list[tuple[Expectation, str]]:
         """The expectations that are not met, each with what is otherwise."""

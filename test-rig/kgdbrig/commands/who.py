@@ -19,7 +19,6 @@ from kgdbrig.errors import BuildError, MachineError, RigError, RigTimeout, Sourc
 from kgdbrig.judging import klog
 from kgdbrig.judging.expect import Expectation
 from kgdbrig.kernels.given import NotOurs
-from kgdbrig.kernels.kernel import Kernel
 from kgdbrig.machines.description import Description
 
 
@@ -38,9 +37,11 @@ class Question:
     expected: tuple[Expectation, ...] = ()
 
 
-def run(question: Question, build: Callable[[], Kernel], describe: Callable[[Kernel], Description], *,
-        json: Path | None = None, junit: Path | None = None) -> int:
-    """Ask, and say each access as it comes, and at the end, however that comes, the table; 1 where something else was expected.
+def run(question: Question, describe: Callable[[], Description], *, json: Path | None = None,
+        junit: Path | None = None) -> int:
+    """Ask a machine that `describe` gives, with a kernel that it may have to build; 1 where something else was expected.
+
+    Each access is said as it comes, and at the end, however that comes, the table.
 
     NoAnswer where the question could not be asked to the end.  The files are
     written in any case; what would be said goes to standard error where the
@@ -54,7 +55,7 @@ def run(question: Question, build: Callable[[], Kernel], describe: Callable[[Ker
 
     failure: RigError | None = None
     try:
-        _ask(question, told, build, describe, say)
+        ask(question, told, describe, say)
     except RigError as error:
         failure = error
         raise
@@ -70,15 +71,15 @@ def run(question: Question, build: Callable[[], Kernel], describe: Callable[[Ker
     return 1 if told.missed() else 0
 
 
-def _ask(question: Question, told: Told, build: Callable[[], Kernel], describe: Callable[[Kernel], Description],
-         say: Callable[[str], None]) -> None:
+def ask(question: Question, told: Told, describe: Callable[[], Description], say: Callable[[str], None]) -> None:
+    """What becomes of a question is in `told`, and said; NoAnswer where it could not be asked to the end."""
     try:
-        kernel = build()
+        described = describe()
     except (BuildError, SourceError) as error:
         raise NotHere(str(error)) from error
     except NotOurs as error:
         raise NoPatches(str(error)) from error
-    described = describe(kernel)
+    kernel = described.kernel
     told.kernel, told.gdb = f"Linux {kernel.release} {kernel.arch} ({kernel.source})", Debugger().version()
     with contextlib.ExitStack() as stack:
         try:
@@ -95,6 +96,7 @@ def _ask(question: Question, told: Told, build: Callable[[], Kernel], describe: 
         try:
             _play(question, watching, told, say, owned=target.machine.owned)
         finally:
+            told.wire = [str(packet) for packet in target.tap.packets]
             say(told.table())
             if told.status:
                 say(f"rig: {question.run!r} ended with status {told.status}, having said:\n{told.output.strip()}")

@@ -45,8 +45,8 @@ def ask(kernel: Kernel) -> Ask:
         question = who.Question(tuple(Wanted(expression, **kinds) for expression in expressions), run, seconds, from_boot,
                                 tuple(map(expect.parse, expected)))
         json_file, junit = files or (None, None)
-        return who.run(question, lambda: kernel, lambda it: Description(
-            it, smp=smp, parallel=False, kgdboc="early" if from_boot else "late", added=added), json=json_file, junit=junit)
+        return who.run(question, lambda: Description(kernel, smp=smp, parallel=False, kgdboc="early" if from_boot else "late",
+                                                     added=added), json=json_file, junit=junit)
     return ask
 
 

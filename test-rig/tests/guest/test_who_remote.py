@@ -21,6 +21,7 @@ from kgdbrig import paths
 from kgdbrig.clients import noanswer
 from kgdbrig.clients.accesses import Wanted
 from kgdbrig.clients.console import Console
+from kgdbrig.clients.target import KGDBOC
 from kgdbrig.commands import who
 from kgdbrig.errors import RigError
 from kgdbrig.judging import expect
@@ -58,8 +59,8 @@ def ask(vmlinux: Path, console: str, line: str, *, run: str = SET, user: str = "
     lines = Lines.parse(console, line)
     with contextlib.ExitStack() as stack:
         return who.run(who.Question((Wanted("panic_timeout"),), run, seconds, expected=(expect.parse("=7"),)),
-                       lambda: stack.enter_context(given(vmlinux, None, "x86_64")),
-                       lambda kernel: Description(kernel, REMOTE, lines=lines, login=Login(user, password)))
+                       lambda: Description(stack.enter_context(given(vmlinux, None, "x86_64")), REMOTE, lines=lines,
+                                           login=Login(user, password)))
     raise AssertionError
 
 
@@ -175,7 +176,7 @@ def test_what_is_wrong_with_a_line(machine: AnyMachine, kernel: Kernel, tmp_path
         taken = endpoint.parse(wire.device).open()
         refused(wire.device, "another program has it")
         os.close(taken)
-    at_its_shell(machine, "echo '' > /sys/module/kgdboc/parameters/kgdboc")
+    at_its_shell(machine, f"echo '' > {KGDBOC}")
     refused(str(machine.console), "that machine's KGDB has no line")
 
 
