@@ -274,7 +274,8 @@ class Target:
             with contextlib.suppress(RigTimeout):
                 ended(0)
                 return None
-            if not readable((gdb.fileno(), self.console.fileno()), deadline.left()):
+            # The console may always have something new.
+            if deadline.passed() or not readable((gdb.fileno(), self.console.fileno()), deadline.left()):
                 raise RigTimeout("stop in gdb, nor end on the console", timeout, self.report())
 
     def breakpoints_armed(self) -> list[int]:

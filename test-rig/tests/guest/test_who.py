@@ -112,6 +112,8 @@ def test_what_the_registers_do_not_cover(ask: Ask, tmp_path: Path) -> None:
     ("sleep 1000000", noanswer.NeverEnds, "no end of 'echo 12345 > /proc/sys/kernel/pid_max; sleep 1000000'"),
     ("echo c > /proc/sysrq-trigger", noanswer.Died, "sysrq_handle_crash"),
     ("echo 1 > /proc/sys/kernel/panic; echo c > /proc/sysrq-trigger", noanswer.WentDown, "has rebooted, or powered off"),
+    ("while :; do echo words; done", noanswer.NeverEnds, "no end of"),
+    ("trap '' INT; while :; do echo words; done", noanswer.Hangs, "no prompt of the shell after Ctrl-C"),
     ("reboot -f", noanswer.WentDown, "has rebooted, or powered off"),
 ])
 @pytest.mark.only_in_test_all
