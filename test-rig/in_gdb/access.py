@@ -13,7 +13,9 @@ Each command prints one line of JSON, or ends in gdb's error:
 
 from __future__ import annotations
 
+import functools
 import json
+import linecache
 from typing import Any
 
 import gdb
@@ -76,8 +78,7 @@ class Access(gdb.Command):  # type: ignore[misc]
         super().__init__("rig-access", gdb.COMMAND_BREAKPOINTS)
 
     def invoke(self, argument: str, _from_tty: bool) -> None:
-        frame = gdb.newest_frame()
-        frame, pc, exact = _instruction(frame)
+        frame, pc, exact = _instruction(gdb.newest_frame())
         values = [(_text(expression), _changed(expression)) for expression in argument.split(";;")] if argument else []
         _print(breakpoints=_hit, values=values, pc=pc, exact=exact, places=_places(frame, pc), **_who())
 
@@ -225,7 +226,7 @@ def _place(function: str, symtab: Any, line: int, inlined: bool) -> dict[str, An
     if symtab is None:
         return {"function": function, "file": None, "line": None, "text": None, "inlined": inlined}
     return {"function": function, "file": symtab.filename.removeprefix(_root()), "line": line,
-            "text": _source(symtab.fullname(), line), "inlined": inlined}
+            "text": " ".join(linecache.getline(symtab.fullname(), line).split()) or None, "inlined": inlined}
 
 
 def _in_kernel(frame: Any) -> bool:
@@ -234,23 +235,12 @@ def _in_kernel(frame: Any) -> bool:
     return bool(int(frame.pc()) >> (8 * pointer - 1))
 
 
+@functools.cache
 def _root() -> str:
     """Where the kernel was built from, by the name of a file that each has."""
     symbol = gdb.lookup_global_symbol("start_kernel")
     name: str = symbol.symtab.filename if symbol is not None else ""
     return name.removesuffix(_MAIN) if name.endswith(_MAIN) else ""
-
-
-def _source(path: str, line: int) -> str | None:
-    """A line of the source, where it is at hand."""
-    try:
-        with open(path, encoding="utf-8", errors="replace") as source:
-            for number, text in enumerate(source, 1):
-                if number == line:
-                    return " ".join(text.split())
-    except OSError:
-        pass
-    return None
 
 
 def _symbol(pc: int) -> str:

@@ -22,10 +22,14 @@ def version(command: Sequence[str], environment: Mapping[str, str] | None = None
     return said.partition("\n")[0]
 
 
-def variables(path: Path) -> set[str]:
-    """The names of the variables of an object file, static ones included."""
+def symbols(path: Path) -> subprocess.CompletedProcess[str]:
+    """What nm says of an object file's symbols, by their addresses."""
     try:
-        said = subprocess.run(["nm", "--defined-only", str(path)], capture_output=True, text=True, check=False).stdout
+        return subprocess.run(["nm", "-n", str(path)], capture_output=True, text=True, check=False)
     except FileNotFoundError as error:
         raise MissingDependency("nm") from error
-    return set(re.findall(r"^[0-9a-f]+ [bBdDrRgGsSvVA] ([\w.]+)$", said, re.MULTILINE))
+
+
+def variables(path: Path) -> set[str]:
+    """The names of the variables of an object file, static ones included."""
+    return set(re.findall(r"^[0-9a-f]+ [bBdDrRgGsSvVA] ([\w.]+)$", symbols(path).stdout, re.MULTILINE))

@@ -105,24 +105,13 @@ class Watching:
     def stop(self) -> Iterator[Access]:
         """Stop the machine once more, and tell what was under way.  A command that has not ended is ended."""
         console = self._target.console
-        if console.busy:
-            try:
+        try:
+            if console.busy:
                 yield from self._until(console.interrupt(), SHELL_SECONDS, "prompt of the shell after Ctrl-C")
-            except NeverEnds as error:
-                raise Hangs(str(error)) from error
-        console.start(BREAK_IN)
-        deadline = Deadline(SHELL_SECONDS)
-        while True:
-            try:
-                said = self._next(_never, deadline, "stop in the debugger")
-            except NeverEnds as error:
-                raise Hangs(str(error)) from error
-            if not self._accesses.loads():
-                if (found := self._accesses.those(self._mark)) is None:
-                    self._judge(said or "", self._accesses.other())
-                    return
-                yield from found
-            self._resume()
+            console.start(BREAK_IN)
+            yield from self._until(_never, SHELL_SECONDS, "stop in the debugger", stopped=True)
+        except NeverEnds as error:
+            raise Hangs(str(error)) from error
 
     def leave(self) -> None:
         """The stopped machine goes on, without a watchpoint and without gdb."""
@@ -145,8 +134,9 @@ class Watching:
         self._target.console.start(command)
         return self._target.console.finish
 
-    def _until(self, ended: Callable[[float], object], seconds: float, awaited: str) -> Iterator[Access]:
-        """The accesses until something on the console has ended."""
+    def _until(self, ended: Callable[[float], object], seconds: float, awaited: str, *,
+               stopped: bool = False) -> Iterator[Access]:
+        """The accesses until something on the console has ended; with `stopped`, or the debugger was asked for, which has it."""
         deadline = Deadline(seconds)
         while (said := self._next(ended, deadline, awaited)) is not None:
             try:
@@ -157,8 +147,9 @@ class Watching:
                 found = self._accesses.those(self._mark)
                 if found is None:
                     self._judge(said, self._accesses.other())
-                else:
-                    yield from found
+                    if stopped:
+                        return
+                yield from found or ()
             self._resume()
 
     def _next(self, ended: Callable[[float], object], deadline: Deadline, awaited: str) -> str | None:

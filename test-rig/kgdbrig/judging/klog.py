@@ -27,9 +27,9 @@ _SHIFT = "CONFIG_LOG_BUF_SHIFT"
 _BETWEEN = re.compile(rb"[^\t\n -~]+")
 
 
-def complaints(log: str) -> list[str]:
-    """The lines of a kernel log that are complaints."""
-    return [line for line in log.splitlines() if COMPLAINT.search(line)]
+def complaints(log: str, *expected: str) -> list[str]:
+    """The lines of a kernel log that are complaints, and have no match of one of `expected`."""
+    return [line for line in log.splitlines() if COMPLAINT.search(line) and not any(re.search(said, line) for said in expected)]
 
 
 def read(machine: AnyMachine) -> str:

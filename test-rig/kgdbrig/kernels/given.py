@@ -6,14 +6,13 @@ from __future__ import annotations
 import contextlib
 import re
 import shutil
-import subprocess
 import tempfile
 import zlib
 from collections.abc import Iterator
 from pathlib import Path
 
-from kgdbrig import arches, paths
-from kgdbrig.errors import MissingDependency, RigError
+from kgdbrig import arches, paths, programs
+from kgdbrig.errors import RigError
 from kgdbrig.kernels.kernel import Kernel, require, settings
 
 #: A function of ours that every kernel with watchpoints in KGDB has.
@@ -68,10 +67,7 @@ def given(vmlinux: Path, image: Path | None, arch: str, *, config: Path | None =
 
 
 def _symbols(vmlinux: Path) -> str:
-    try:
-        done = subprocess.run(["nm", "-n", str(vmlinux)], capture_output=True, text=True, check=False)
-    except FileNotFoundError as error:
-        raise MissingDependency("nm") from error
+    done = programs.symbols(vmlinux)
     if done.returncode or not done.stdout:
         raise RigError(f"{vmlinux} is no vmlinux with symbols: {done.stderr.strip() or 'it has none'}")
     return done.stdout
